@@ -1,0 +1,174 @@
+# peftgrid: build, tests, checks. `make help` lists the targets; `sh tools/bootstrap.sh deps` installs what is needed.
+
+VARIANT ?= release
+BUILD   ?= build
+OUT     := $(BUILD)/$(VARIANT)
+PREFIX  ?= /usr/local
+GOLDEN  ?= ../shared/golden
+
+# ---- compilers and flags --------------------------------------------------------------------------------------------
+CC  := $(if $(filter default,$(origin CC)),gcc,$(CC))
+CXX := $(if $(filter default,$(origin CXX)),g++,$(CXX))
+PACKAGES := hdf5 openblas libsentencepiece:sentencepiece libpcre2-8 libutf8proc jansson inih libzip libcurl libmd
+WARN     := -Wall -Wextra -Wshadow -Wconversion -Werror -Wno-sign-conversion
+# No value-changing optimisation: contraction only where fma() is written. The two -fno- switches change no value, they
+# let sqrt and comparisons be vectorised.
+FP       := -ffp-contract=off -fno-math-errno -fno-trapping-math
+PKG_CFLAGS := $(shell pkg-config --cflags hdf5 openblas jansson inih libzip libcurl libpcre2-8 2>/dev/null)
+PKG_LIBS   := $(shell pkg-config --libs hdf5 openblas jansson inih libzip libcurl libpcre2-8 2>/dev/null) \
+              -lhdf5_hl -lsentencepiece -lutf8proc -lmd -lstdc++ -lm
+CPPFLAGS += -I. -D_GNU_SOURCE $(PKG_CFLAGS)
+OPT      := -O3
+OPENMP   := -fopenmp
+SANITIZE :=
+ifeq ($(VARIANT),double)
+CPPFLAGS += -DPG_DOUBLE
+else ifeq ($(VARIANT),asan)
+OPT      := -O1
+SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+else ifeq ($(VARIANT),ubsan)
+OPT      := -O1
+SANITIZE := -fsanitize=undefined -fno-sanitize-recover=all
+else ifeq ($(VARIANT),tsan)
+# ThreadSanitizer cannot see into OpenMP runtimes: this variant uses the plain-thread backend of core/parallel.c.
+OPT      := -O1
+SANITIZE := -fsanitize=thread
+CPPFLAGS += -DPG_PLAIN_THREADS
+endif
+CFLAGS   := -std=c11 $(OPT) -g $(WARN) $(FP) $(OPENMP) $(SANITIZE) $(EXTRA_CFLAGS)
+CXXFLAGS := -std=c++17 $(OPT) -g -Wall -Wextra -Werror $(SANITIZE)
+LDLIBS   := $(OPENMP) $(SANITIZE) $(PKG_LIBS) -pthread
+AVX2     := -mavx2 -mfma -mf16c
+AVX512   := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mf16c -mprefer-vector-width=512
+
+# ---- sources --------------------------------------------------------------------------------------------------------
+ROOMS    := core models datasets methods results bench
+SOURCES  := $(filter-out bench/main.c,$(wildcard $(addsuffix /*.c,$(ROOMS))))
+SHIMS    := $(wildcard $(addsuffix /*.cc,$(ROOMS)))
+GEN      := $(OUT)/gen/method_table.c $(OUT)/gen/store_table.c $(OUT)/gen/command_table.c
+OBJECTS  := $(SOURCES:%.c=$(OUT)/%.o) $(SHIMS:%.cc=$(OUT)/%.o) $(GEN:.c=.o)
+LIB      := $(OUT)/libpeftgrid.a
+TOOLS    := $(patsubst tools/%.c,$(OUT)/tools/%,$(wildcard tools/*.c))
+# Check programs: tests/<room>/test_*.c. tests/double holds those of the double build.
+TEST_SRC := $(filter-out tests/double/%,$(wildcard tests/*/test_*.c))
+ifeq ($(VARIANT),double)
+TEST_SRC := $(wildcard tests/double/test_*.c)
+endif
+TEST_LIB := $(patsubst %.c,$(OUT)/%.o,$(wildcard tests/*.c tests/bad_methods/*.c))
+TESTS    := $(TEST_SRC:%.c=$(OUT)/%)
+SLOW     := $(filter %_slow,$(TESTS))
+
+.PHONY: all help check test unit cli golden lint layers format asan ubsan tsan double demo bench install clean mini FORCE
+.SECONDARY:
+.DELETE_ON_ERROR:
+
+all: $(BUILD)/peftgrid $(TOOLS)
+
+help:
+	@echo "make            build/peftgrid             make check    quick tests, under a minute"
+	@echo "make test       all tests                  make golden   reference values in GOLDEN=$(GOLDEN)"
+	@echo "make lint       format, layers, analyser   make asan | ubsan | tsan   tests under a sanitizer"
+	@echo "make demo       the demo grid              make bench    speed of this machine"
+	@echo "make mini       rebuild the mini model     make install  PREFIX=$(PREFIX)"
+
+$(BUILD)/peftgrid: $(OUT)/peftgrid
+	@ln -sf $(VARIANT)/peftgrid $@
+
+$(OUT)/peftgrid: $(OUT)/bench/main.o $(LIB)
+	$(CC) -o $@ $^ $(LDLIBS)
+
+$(LIB): $(OBJECTS)
+	@rm -f $@
+	@ar rcs $@ $^
+
+$(OUT)/core/%_avx2.o: CFLAGS += $(AVX2)
+$(OUT)/core/%_avx512.o: CFLAGS += $(AVX512)
+
+$(OUT)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(OUT)/%.o: %.cc
+	@mkdir -p $(@D)
+	$(CXX) $(CPPFLAGS) $(CXXFLAGS) -MMD -MP -c -o $@ $<
+
+$(OUT)/gen/%.o: $(OUT)/gen/%.c
+	$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+
+# Tables of methods, stores and commands: one row a file, rewritten only when the list of files changes.
+$(OUT)/gen/method_table.c: FORCE
+	@sh tools/make-table.sh method methods/method.h $(wildcard methods/*.c) $@
+$(OUT)/gen/store_table.c: FORCE
+	@sh tools/make-table.sh store models/store.h $(wildcard models/store_*.c) $@
+$(OUT)/gen/command_table.c: FORCE
+	@sh tools/make-table.sh command bench/cli.h $(wildcard bench/cmd_*.c) $@
+
+$(OUT)/tools/%: tools/%.c $(LIB)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -o $@ $< $(LIB) $(LDLIBS)
+
+$(OUT)/tests/%: $(OUT)/tests/%.o $(TEST_LIB) $(LIB)
+	$(CC) -o $@ $< $(TEST_LIB) $(LIB) -lcheck -lsubunit -lrt $(LDLIBS)
+
+# ---- tests ----------------------------------------------------------------------------------------------------------
+# tools/run-tests.sh runs Check programs and sums their verdicts; its last line is 'N passed, N failed, N skipped'.
+check: all layers $(filter-out %_slow,$(TESTS))
+	@sh tools/run-tests.sh $(filter-out %_slow,$(TESTS))
+
+unit: all $(TESTS)
+	@sh tools/run-tests.sh $(TESTS)
+
+double:
+	@$(MAKE) --no-print-directory VARIANT=double unit
+
+test: all layers $(TESTS) $(OUT)/golden
+	@$(MAKE) --no-print-directory VARIANT=double double-tests
+	@sh tools/run-tests.sh $(TESTS) $(patsubst tests/double/%.c,$(BUILD)/double/tests/double/%,$(wildcard tests/double/test_*.c)) \
+	    tests/cli/run.sh "$(OUT)/golden $(GOLDEN)"
+
+double-tests: $(TESTS)
+
+cli: all
+	@sh tests/cli/run.sh
+
+$(OUT)/golden: $(patsubst %.c,$(OUT)/%.o,$(wildcard tests/golden/*.c)) $(LIB)
+	$(CC) -o $@ $^ $(LDLIBS)
+
+golden: $(OUT)/golden
+	@$(OUT)/golden $(GOLDEN)
+
+asan ubsan tsan:
+	@$(MAKE) --no-print-directory VARIANT=$@ BUILD=$(BUILD) sanitized-tests
+
+sanitized-tests: $(TESTS) $(OUT)/golden
+	@sh tools/run-tests.sh $(TESTS) "$(OUT)/golden $(GOLDEN)"
+
+lint: layers
+	@sh tools/lint.sh
+
+layers:
+	@sh tools/check-layers.sh
+
+format:
+	clang-format -i $(wildcard $(addsuffix /*.[ch],$(ROOMS)) tests/*.[ch] tests/*/*.[ch] tools/*.c)
+
+# ---- use ------------------------------------------------------------------------------------------------------------
+demo: all
+	@sh tools/demo.sh
+
+bench: all
+	@$(BUILD)/peftgrid bench
+
+mini: all
+	@sh tools/make-mini.sh
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/peftgrid/experiments
+	install -m 755 $(OUT)/peftgrid $(DESTDIR)$(PREFIX)/bin/peftgrid
+	install -m 644 bench/experiments/*.ini $(DESTDIR)$(PREFIX)/share/peftgrid/experiments/
+	$(OUT)/peftgrid help --man > $(DESTDIR)$(PREFIX)/share/man/man1/peftgrid.1
+
+clean:
+	rm -rf $(BUILD)
+
+-include $(OBJECTS:.o=.d) $(OUT)/bench/main.d $(TESTS:=.d) $(TEST_LIB:.o=.d)

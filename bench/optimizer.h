@@ -1,0 +1,25 @@
+/* AdamW over the registry, in torch's and in Hugging Face 4.4's form; global-norm clipping. (METHODS 3.0) */
+#ifndef PG_BENCH_OPTIMIZER_H
+#define PG_BENCH_OPTIMIZER_H
+
+#include "core/param.h"
+
+#define ADAMW_CHOICES "torch|hf44"
+enum adamw_form {
+    ADAMW_TORCH, /* p *= 1 - lr*wd; p -= lr * mhat / (sqrt(vhat) + eps) */
+    ADAMW_HF44   /* p -= lr*sqrt(1-b2^t)/(1-b1^t) * m/(sqrt(v)+eps); then p -= lr*wd*p */
+};
+struct adamw {
+    enum adamw_form form;
+    double beta1, beta2, eps, weight_decay;
+};
+/* Makes moments for every trained tensor that lacks them. */
+status adamw_init(const struct adamw *, struct registry *);
+/* One step t (from 1 for bias correction) at rate lr; rows [lo, hi) of each tensor only. */
+void adamw_step(const struct adamw *, struct registry *, double lr, long t);
+
+/* Norm over all trained gradients (double, fixed order), then scales them by min(1, clip/(norm+1e-6)); clip <= 0: no
+ * scaling. Returns the norm before clipping; NaN or infinity when a gradient is. */
+double gradients_clip(struct registry *, double clip);
+
+#endif

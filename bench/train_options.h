@@ -1,0 +1,45 @@
+/* The options of [train] and, per task or row, of [task NAME] and [method NAME] sections; one table for all. */
+#ifndef PG_BENCH_TRAIN_OPTIONS_H
+#define PG_BENCH_TRAIN_OPTIONS_H
+
+#include "bench/optimizer.h"
+#include "bench/schedule.h"
+#include "core/option.h"
+
+#define PROTOCOL_CHOICES "best|last|split"
+enum protocol { PROTOCOL_BEST, PROTOCOL_LAST, PROTOCOL_SPLIT };
+
+struct train_options {
+    /* length */
+    int epochs;      /* ignored when steps > 0 */
+    int steps;       /* optimiser steps; 0: from epochs */
+    int batch;       /* examples in an optimiser step (all micro-batches together) */
+    int micro_batch; /* examples in one forward pass; 0: batch. The loss is the mean over the whole step's examples, so the
+                        result does not depend on it but for rounding */
+    int eval_batch;
+    int max_len;      /* 0: the task's default */
+    int max_train, max_dev; /* first n examples; 0: all */
+    /* optimiser */
+    double lr, weight_decay, beta1, beta2, eps, clip;
+    int adamw; /* enum adamw_form */
+    int schedule;
+    int warmup_steps;
+    double warmup_ratio; /* used when warmup_steps is 0: ceil(ratio * steps) */
+    double head_lr;      /* 0: lr */
+    /* dropout; < 0: the checkpoint's config */
+    double hidden_dropout, attn_dropout, cls_dropout;
+    int train_pooler; /* auto|no|yes -> -1|0|1 via enum index - 1 */
+    /* evaluation */
+    int eval_steps;  /* every n steps; 0: every epoch */
+    int protocol;
+    const char *init_from; /* another run's adapter (.safetensors) or peft folder; "" none */
+    int save_adapter;
+    int group_lengths; /* 0 random batches, 1 grouped by length */
+    /* numerics */
+    int precision; /* f32 */
+    int gemm;      /* own|openblas */
+    int threads;   /* not part of the id */
+};
+extern const struct option train_option_table[];
+
+#endif

@@ -1,0 +1,175 @@
+#include "core/arena.h"
+
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ALIGN = 64 };
+static const size_t first_block = 64 * 1024, largest_growth = 64u << 20;
+
+struct block {
+    struct block *prev;
+    size_t size, used, before; /* before: bytes used in all earlier blocks */
+    char *data;
+};
+
+struct arena {
+    const char *name;
+    struct block *top;
+    size_t peak, next_size;
+};
+
+static long fail_countdown, allocations;
+static int poison;
+static size_t total_held, total_peak;
+
+static void poison_fill(void *p, size_t n)
+{
+    memset(p, 0xFF, n); /* all ones is a NaN in float and in double */
+}
+
+struct arena *arena_new(const char *name)
+{
+    struct arena *a = calloc(1, sizeof *a);
+    if (!a) {
+        fail(ST_MEMORY, "out of memory while creating the arena '%s'", name);
+        return NULL;
+    }
+    a->name = name;
+    a->next_size = first_block;
+    return a;
+}
+
+static void block_free(struct arena *a)
+{
+    struct block *b = a->top;
+    a->top = b->prev;
+    total_held -= b->size;
+    free(b->data);
+    free(b);
+}
+
+void arena_free(struct arena *a)
+{
+    if (!a) return;
+    while (a->top) block_free(a);
+    free(a);
+}
+
+static int block_add(struct arena *a, size_t need)
+{
+    size_t size = need > a->next_size ? need : a->next_size;
+    struct block *b = malloc(sizeof *b);
+    if (!b) return 0;
+    b->data = aligned_alloc(ALIGN, size);
+    if (!b->data) {
+        free(b);
+        return 0;
+    }
+    *b = (struct block){a->top, size, 0, a->top ? a->top->before + a->top->used : 0, b->data};
+    a->top = b;
+    if (a->next_size < largest_growth) a->next_size *= 2;
+    total_held += size;
+    if (total_held > total_peak) total_peak = total_held;
+    return 1;
+}
+
+void *arena_alloc(struct arena *a, size_t bytes)
+{
+    size_t need = (bytes + ALIGN - 1) & ~(size_t)(ALIGN - 1);
+    allocations++;
+    int refused = fail_countdown > 0 && --fail_countdown == 0;
+    if (need == 0) need = ALIGN;
+    if (need < bytes || refused || ((!a->top || a->top->size - a->top->used < need) && !block_add(a, need))) {
+        fail(ST_MEMORY, "out of memory: %zu bytes for %s", bytes, a->name);
+        return NULL;
+    }
+    void *p = a->top->data + a->top->used;
+    a->top->used += need;
+    if (arena_used(a) > a->peak) a->peak = arena_used(a);
+    if (poison) poison_fill(p, need);
+    return p;
+}
+
+void *arena_zalloc(struct arena *a, size_t bytes)
+{
+    void *p = arena_alloc(a, bytes);
+    if (p) memset(p, 0, bytes);
+    return p;
+}
+
+char *arena_strdup(struct arena *a, const char *s)
+{
+    size_t n = strlen(s) + 1;
+    char *p = arena_alloc(a, n);
+    if (p) memcpy(p, s, n);
+    return p;
+}
+
+char *arena_printf(struct arena *a, const char *fmt, ...)
+{
+    va_list ap, again;
+    va_start(ap, fmt);
+    va_copy(again, ap);
+    int n = vsnprintf(NULL, 0, fmt, ap);
+    va_end(ap);
+    char *p = n < 0 ? NULL : arena_alloc(a, (size_t)n + 1);
+    if (p) vsnprintf(p, (size_t)n + 1, fmt, again);
+    va_end(again);
+    return p;
+}
+
+struct arena_mark arena_mark(struct arena *a)
+{
+    return (struct arena_mark){a->top, a->top ? a->top->used : 0};
+}
+
+void arena_reset(struct arena *a, struct arena_mark m)
+{
+    while (a->top && a->top != m.block) {
+        /* The largest block is worth keeping when the arena empties: the next step needs the same memory again. */
+        if (!a->top->prev && !m.block) break;
+        block_free(a);
+    }
+    if (!a->top) return;
+    size_t keep = a->top == m.block ? m.used : 0;
+    if (poison) poison_fill(a->top->data + keep, a->top->used - keep);
+    a->top->used = keep;
+}
+
+size_t arena_used(const struct arena *a)
+{
+    return a->top ? a->top->before + a->top->used : 0;
+}
+
+size_t arena_peak(const struct arena *a)
+{
+    return a->peak;
+}
+
+size_t arena_total_held(void)
+{
+    return total_held;
+}
+
+size_t arena_total_peak(void)
+{
+    return total_peak;
+}
+
+void arena_fail_after(long n)
+{
+    fail_countdown = n;
+}
+
+long arena_allocations(void)
+{
+    return allocations;
+}
+
+void arena_poison(int on)
+{
+    poison = on;
+}

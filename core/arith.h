@@ -1,0 +1,39 @@
+/* Arithmetic of the base network: how linear layers, norms and embeddings compute (f32; bf16; later dfp = integer dynamic
+ * fixed point). One of three independent axes method x store x arith. */
+#ifndef PG_CORE_ARITH_H
+#define PG_CORE_ARITH_H
+
+#include "core/arena.h"
+#include "core/gemm.h"
+#include "core/option.h"
+#include "core/rng.h"
+#include "core/status.h"
+
+struct arith_call { /* where a call happens, for ariths that round stochastically or keep state per place */
+    const struct rng *rng;
+    uint64_t step;
+    int micro;
+    uint32_t who; /* hash of the site's name and use */
+    struct arena *scratch;
+    const void *options;
+};
+
+struct arith {
+    const char *name, *summary;
+    const struct option *options;
+    size_t option_size;
+    int whole_table; /* needs all rows of a relative table in a call, also those no token pair uses (per-tensor scales) */
+    status (*linear)(const struct arith_call *, const struct mat *x, const struct wsrc *w, const real *bias, struct mat *y);
+    status (*linear_dx)(const struct arith_call *, const struct mat *dy, const struct wsrc *w, struct mat *dx, bool accumulate);
+    status (*linear_dw)(const struct arith_call *, const struct mat *x, const struct mat *dy, real *dw, int ld); /* += */
+    status (*norm)(const struct arith_call *, const struct mat *x, const real *gamma, const real *beta, double eps,
+                   struct mat *y, real *stats);
+    status (*norm_backward)(const struct arith_call *, const struct mat *x, const real *stats, const real *gamma,
+                            const struct mat *dy, struct mat *dx, real *dgamma, real *dbeta);
+    status (*embed)(const struct arith_call *, const struct wsrc *table, const int32_t *id, struct mat *y);
+    status (*embed_backward)(const struct arith_call *, const struct mat *dy, const int32_t *id, real *dw, int ld);
+};
+
+extern const struct arith arith_f32;
+
+#endif

@@ -1,0 +1,25 @@
+/* What the processor can do, decided once. The f32 results are the same bits on all classes; speed differs. */
+#ifndef PG_CORE_CPU_H
+#define PG_CORE_CPU_H
+
+#include "core/status.h"
+
+enum cpu_class {
+    CPU_GENERIC, /* no vector FMA: fmaf() of the C library; correct and slow */
+    CPU_AVX2,    /* AVX2 + FMA */
+    CPU_AVX512   /* AVX-512 F, BW, DQ, VL */
+};
+
+/* The class in use: the best the machine has, or lower when the environment variable PEFTGRID_CPU
+ * (generic|avx2|avx512) or cpu_force() asks for it. */
+enum cpu_class cpu_class(void);
+const char *cpu_class_name(enum cpu_class);
+status cpu_force(enum cpu_class); /* ST_UNSUPPORTED when the machine lacks it */
+int cpu_has(enum cpu_class);
+const char *cpu_model(void); /* "AMD EPYC ...", from the processor itself */
+
+/* Flush-to-zero and denormals-are-zero for the calling thread; called by main and by every worker thread, so that
+ * denormal handling is one policy everywhere. */
+void cpu_denormals_off(void);
+
+#endif

@@ -1,0 +1,44 @@
+/* Files: read-only maps, whole-file reads, atomic writes. Messages name the file and the system's reason. */
+#ifndef PG_CORE_FILE_H
+#define PG_CORE_FILE_H
+
+#include <stddef.h>
+#include "core/arena.h"
+#include "core/status.h"
+
+/* A read-only shared map of a regular file. An empty file maps to data = "" with size 0. */
+struct file_map {
+    const unsigned char *data;
+    size_t size;
+    const char *path; /* as given; not copied */
+    void *priv;
+};
+status file_map(const char *path, struct file_map *);
+void file_unmap(struct file_map *); /* zeroed struct is fine */
+
+/* The whole file as a NUL-terminated string in the arena (refuses more than max bytes). */
+status file_read(const char *path, size_t max, struct arena *, char **text, size_t *size);
+
+/* Writes bytes to path atomically: temporary name in the same folder, write, fsync, rename, fsync of the folder. After a
+ * failure or a kill, path holds either its old content or the new one, never a part. */
+status file_write_atomic(const char *path, const void *bytes, size_t size);
+
+/* The steps of that, for writers that produce the file themselves (HDF5): a temporary name beside path (in buf), and the
+ * commit: fsync temp, rename to path, fsync folder. */
+status file_temp_name(const char *path, char *buf, size_t n);
+status file_commit(const char *temp, const char *path);
+
+/* One write(2) of a whole line to a file opened with O_APPEND|O_CREAT, then fsync. */
+status file_append_line(const char *path, const char *line);
+
+status file_make_dirs(const char *path); /* mkdir -p */
+int file_exists(const char *path);       /* regular file or folder */
+int file_is_dir(const char *path);
+
+/* Sorted names in a folder that end in suffix (NULL: all); without "." and "..". */
+status file_list(const char *dir, const char *suffix, struct arena *, char ***names, int *count);
+
+/* "a/b" joined with one slash, in the arena; NULL when out of memory. */
+char *path_join(struct arena *, const char *dir, const char *name);
+
+#endif

@@ -1,0 +1,45 @@
+/* The reproducible product. Every output element is ONE chain of fused multiply-adds over k in rising order, starting from
+ * 0 (or from the old value when accumulating); vectors run over columns, tiles never split k across threads. So the bits
+ * are the same for any thread count, tile size, vector width, compiler and x86 with FMA, and a row's result does not
+ * depend on the other rows of the batch. The naive reference gemm_reference() is the definition; all kernels equal it bit for bit.
+ *
+ * Backend "openblas" calls single-threaded BLAS on tiles inside the same loop (fast on odd machines, test oracle, speed
+ * reference); its bits depend on the processor. The choice is part of the run id. */
+#ifndef PG_CORE_GEMM_H
+#define PG_CORE_GEMM_H
+
+#include <stdbool.h>
+#include "core/real.h"
+#include "core/status.h"
+#include "core/wsrc.h"
+
+enum gemm_backend { GEMM_OWN, GEMM_OPENBLAS };
+status gemm_select(enum gemm_backend);
+enum gemm_backend gemm_backend(void);
+const char *gemm_backend_name(enum gemm_backend);
+
+/* One operand: element (i, j) of the logical matrix is p[i*ld + j], or p[j*ld + i] when trans. */
+struct gemm_in {
+    const real *p;
+    int ld;
+    bool trans;
+    const struct wsrc *w; /* when not NULL p is ignored and tiles of w (or of its transpose) are used */
+};
+
+/* C[m,n] (row distance ldc) = A[m,k] B[k,n], or += when accumulate. Runs on all threads; calls from inside a parallel
+ * piece run in place. The packing buffers are per-thread and kept. */
+void gemm(int m, int n, int k, struct gemm_in a, struct gemm_in b, real *c, int ldc, bool accumulate);
+
+/* The same on the calling thread only: for per-head attention products inside parallel_for. */
+void gemm_serial(int m, int n, int k, struct gemm_in a, struct gemm_in b, real *c, int ldc, bool accumulate);
+
+/* Three nested loops with fma(); the definition of the result. */
+void gemm_reference(int m, int n, int k, struct gemm_in a, struct gemm_in b, real *c, int ldc, bool accumulate);
+
+/* The three products of a linear layer, W [out, in]: */
+void linear_forward(const struct mat *x, const struct wsrc *w, const real *bias, struct mat *y);  /* y = x W' + bias (NULL: none) */
+void linear_backward_x(const struct mat *dy, const struct wsrc *w, struct mat *dx, bool accumulate); /* dx (+)= dy W */
+void linear_backward_w(const struct mat *x, const struct mat *dy, real *dw, int ld);              /* dW += dy' x */
+void bias_backward(const struct mat *dy, real *db);                                               /* db += column sums */
+
+#endif

@@ -1,0 +1,29 @@
+/* config.json of a Hugging Face folder, old flat and new nested keys, as one struct for all families. */
+#ifndef PG_MODELS_CONFIG_H
+#define PG_MODELS_CONFIG_H
+
+#include <stdbool.h>
+#include "core/arena.h"
+#include "core/ops.h"
+#include "core/status.h"
+
+enum family { FAMILY_DEBERTA_V2, FAMILY_BERT, FAMILY_ROBERTA, FAMILY_PHI, FAMILY_QWEN2, FAMILY_LLAMA };
+const char *family_name(enum family); /* the model_type: "deberta-v2", "bert", ... */
+
+struct model_config {
+    enum family family;
+    int vocab, hidden, layers, heads, ffn, max_positions, type_vocab, pad_id;
+    enum activation act;
+    double norm_eps, hidden_dropout, attn_dropout, cls_dropout, init_range;
+    /* DeBERTa (METHODS 1.1) */
+    bool relative, share_att_key, c2p, p2c, norm_rel, position_biased_input;
+    int position_buckets, max_relative; /* max_relative already replaced by max_positions when < 1 */
+    enum activation pooler_act;
+    double pooler_dropout;
+    int num_labels; /* 0: the file does not say */
+};
+
+/* dir/config.json. Errors name the file, the key and what was expected; an unknown model_type lists the supported ones. */
+status config_read(const char *dir, struct arena *, struct model_config *);
+
+#endif

@@ -1,0 +1,71 @@
+/* A model: an embedding, blocks of sites, a head. Opened from a Hugging Face folder, from the embedded `mini`, or with
+ * random weights from a config alone. */
+#ifndef PG_MODELS_MODEL_H
+#define PG_MODELS_MODEL_H
+
+#include "models/checkpoint.h"
+#include "models/config.h"
+#include "models/site.h"
+#include "models/store.h"
+
+enum head_kind {
+    HEAD_CLASSIFY, /* num_labels >= 2: logits; num_labels == 1: regression. Pooler + classifier as in Hugging Face */
+    HEAD_MLM,      /* masked language modelling, decoder tied to the word embedding (`peftgrid pretrain`) */
+    HEAD_NONE      /* hidden states only */
+};
+
+struct model_spec {
+    const char *path;       /* folder or weight file; "mini": the embedded one */
+    enum head_kind head;
+    int num_labels;         /* of the task; 0: from the checkpoint's classifier or config */
+    const struct rng *rng;  /* initial values of tensors the checkpoint lacks (heads) */
+    int random;             /* 1: no weights in the folder, everything drawn from rng (speed tests, pretraining) */
+    double cls_dropout;     /* < 0: the config's; the other rates likewise */
+    double hidden_dropout, attn_dropout;
+    int train_pooler;       /* -1: HF convention (trained when new or not part of the backbone), 0 frozen, 1 trained */
+};
+
+struct model {
+    struct model_config config;
+    struct model_spec spec;
+    struct registry *reg;
+    struct arena *arena;      /* life of the run */
+    struct checkpoint ckpt;   /* stays mapped: frozen weights point into it */
+    char hash[65];            /* content hash of the checkpoint */
+    struct site **site;
+    int sites;
+    int num_labels;
+    bool whole_table;         /* compute all rows of the relative table even when a batch uses few (arith or method asks) */
+    const struct model_ops *ops;
+    void *priv;               /* the family's */
+};
+
+/* Opens, registers all tensors (P_BASE, P_HEAD) and sites; nothing is attached yet. Tensors the model does not need are skipped with
+ * one notice. Missing, misshapen or non-numeric ones fail, naming file and tensor. */
+status model_open(const struct model_spec *, struct arena *, struct registry *, struct model **);
+void model_close(struct model *);
+
+/* One forward pass. logits: [n, labels] for HEAD_CLASSIFY; [targets, vocab] for HEAD_MLM (rows with label >= 0, in order);
+ * from pass->tape. hidden, when not NULL, receives layers + 1 matrices [tokens, hidden] (tests). */
+status model_forward(struct model *, struct pass *, struct mat *logits, struct mat *hidden);
+/* Adds gradients of all trained tensors; stops below the lowest one. Must follow a forward with pass->keep. */
+status model_backward(struct model *, struct pass *, const struct mat *dlogits);
+
+/* Mean loss of the batch's examples with weight 1/step_examples, and its gradient (dlogits NULL: value only). */
+status model_loss(struct model *, struct pass *, const struct mat *logits, struct mat *dlogits, double *loss);
+
+/* Builds every linear site's store after attachment: site->w = store of its weight, unless the weight is trained. */
+status model_build_stores(struct model *, const struct store *, const void *options);
+
+/* The products of one layer and pass, for BOPs and FLOPs: calls fn once a product. l: sequence length, e: rows of the
+ * relative table (0: none). site NULL: a product without a weight (scores, context). (METHODS 4) */
+struct product {
+    const char *name; /* "query", "query table", "scores", "c2p", "p2c", "context", "ffn_in" ... */
+    const struct site *site;
+    int layer;
+    double macs;
+};
+typedef void product_fn(void *ctx, const struct product *);
+void model_products(const struct model *, double l, double e, product_fn *, void *ctx);
+
+#endif

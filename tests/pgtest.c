@@ -1,0 +1,60 @@
+#include "tests/pgtest.h"
+
+#include <ftw.h>
+
+int pgtest_main(const char *file, const struct pgtest *t, size_t count)
+{
+    Suite *suite = suite_create(file);
+    TCase *tc = tcase_create("all");
+    tcase_set_timeout(tc, 600);
+    for (size_t i = 0; i < count; i++) {
+        if (t[i].to > t[i].from)
+            tcase_add_loop_test(tc, t[i].fn, t[i].from, t[i].to);
+        else
+            tcase_add_test(tc, t[i].fn);
+    }
+    suite_add_tcase(suite, tc);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}
+
+const char *shared_path(const char *rest)
+{
+    static char path[4096];
+    const char *root = getenv("PEFTGRID_SHARED");
+    snprintf(path, sizeof path, "%s/%s", root ? root : "../shared", rest);
+    return path;
+}
+
+int skip_without(const char *test, const char *path)
+{
+    if (access(path, R_OK) == 0) return 0;
+    printf("SKIP %s: %s is not here\n", test, path);
+    fflush(stdout);
+    return 1;
+}
+
+static char temp[4096];
+
+static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
+{
+    (void)st, (void)flag, (void)ftw;
+    return remove(path);
+}
+
+static void temp_remove(void)
+{
+    nftw(temp, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+const char *temp_dir(void)
+{
+    const char *base = getenv("TMPDIR");
+    snprintf(temp, sizeof temp, "%s/peftgrid-test-XXXXXX", base ? base : "/tmp");
+    ck_assert_ptr_nonnull(mkdtemp(temp));
+    atexit(temp_remove);
+    return temp;
+}

@@ -1,0 +1,63 @@
+/* What every Check program of this project shares: a main(), places of the reference data, comparison helpers.
+ *
+ *   #include "tests/pgtest.h"
+ *   START_TEST(adds_up) { ck_assert_int_eq(1 + 1, 2); } END_TEST
+ *   PG_TESTS(TEST(adds_up), TEST(...))
+ *
+ * A test that needs the reference data calls NEED_GOLDEN / NEED_SHARED first: where the folder is missing it prints
+ * "SKIP <test>: ..." and returns, so nothing is skipped silently. */
+#ifndef PG_TESTS_PGTEST_H
+#define PG_TESTS_PGTEST_H
+
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "core/status.h"
+
+struct pgtest {
+    const char *name;
+    const TTest *fn;
+    int from, to; /* loop test, to > from */
+};
+#define TEST(fn)                                                                                                       \
+    {                                                                                                                  \
+        #fn, fn, 0, 0                                                                                                  \
+    }
+#define LOOP_TEST(fn, a, b)                                                                                            \
+    {                                                                                                                  \
+        #fn, fn, a, b                                                                                                  \
+    }
+#define PG_TESTS(...)                                                                                                  \
+    static const struct pgtest pg_tests[] = {__VA_ARGS__};                                                             \
+    int main(void)                                                                                                     \
+    {                                                                                                                  \
+        return pgtest_main(__FILE__, pg_tests, sizeof pg_tests / sizeof pg_tests[0]);                                  \
+    }
+int pgtest_main(const char *file, const struct pgtest *, size_t count);
+
+/* $PEFTGRID_SHARED or ../shared, with rest appended; static buffer. */
+const char *shared_path(const char *rest);
+int skip_without(const char *test, const char *path); /* prints the SKIP line and returns 1 when path is missing */
+#define NEED_SHARED(rest)                                                                                              \
+    do {                                                                                                               \
+        if (skip_without(__func__, shared_path(rest))) return;                                                         \
+    } while (0)
+
+/* A fresh folder under $TMPDIR, removed when the test process ends. */
+const char *temp_dir(void);
+
+#define ck_ok(expr)                                                                                                    \
+    do {                                                                                                               \
+        status ck_st_ = (expr);                                                                                        \
+        ck_assert_msg(ck_st_ == ST_OK, "%s: %s: %s", #expr, status_name(ck_st_), status_message());                    \
+    } while (0)
+#define ck_fails(expr, want, part)                                                                                     \
+    do {                                                                                                               \
+        status ck_st_ = (expr);                                                                                        \
+        ck_assert_msg(ck_st_ == (want), "%s gave %s, message: %s", #expr, status_name(ck_st_), status_message());      \
+        ck_assert_msg(strstr(status_message(), (part)) != NULL, "message lacks '%s': %s", (part), status_message());   \
+    } while (0)
+
+#endif
