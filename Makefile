@@ -9,7 +9,6 @@ GOLDEN  ?= ../shared/golden
 # ---- compilers and flags --------------------------------------------------------------------------------------------
 CC  := $(if $(filter default,$(origin CC)),gcc,$(CC))
 CXX := $(if $(filter default,$(origin CXX)),g++,$(CXX))
-PACKAGES := hdf5 openblas libsentencepiece:sentencepiece libpcre2-8 libutf8proc jansson inih libzip libcurl libmd
 WARN     := -Wall -Wextra -Wshadow -Wconversion -Werror -Wno-sign-conversion
 # No value-changing optimisation: contraction only where fma() is written. The two -fno- switches change no value, they
 # let sqrt and comparisons be vectorised.

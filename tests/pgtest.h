@@ -10,6 +10,7 @@
 #define PG_TESTS_PGTEST_H
 
 #include <check.h>
+#undef fail /* an old name of check.h that core/status.h uses */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
