@@ -1,5 +1,5 @@
-/* Memory by lifetime. All of the program's own memory comes from arenas (process, run, step, block); freeing is one call
- * a lifetime. Memory is 64-byte aligned (one cache line, one AVX-512 register) and NOT zeroed unless asked.
+/* Memory by lifetime. All of the program's own memory comes from arenas (process, run, step, block); freeing is one
+ * call a lifetime. Memory is 64-byte aligned (one cache line, one AVX-512 register) and NOT zeroed unless asked.
  *
  * Not thread-safe: an arena belongs to one thread. Code inside parallel loops gets its scratch beforehand. */
 #ifndef PG_CORE_ARENA_H
@@ -43,13 +43,13 @@ long arena_allocations(void); /* calls so far, to know when an n has passed the 
 void arena_poison(int on);
 
 /* p = n objects of *p's type, or return ST_MEMORY from the calling function. */
-#define NEW(p, arena, n)                                                                                               \
-    do {                                                                                                               \
-        if (((p) = arena_alloc((arena), sizeof *(p) * (size_t)(n))) == NULL) return ST_MEMORY;                         \
+#define NEW(p, arena, n) \
+    do { \
+        if (((p) = arena_alloc((arena), sizeof *(p) * (size_t)(n))) == NULL) return ST_MEMORY; \
     } while (0)
-#define ZNEW(p, arena, n)                                                                                              \
-    do {                                                                                                               \
-        if (((p) = arena_zalloc((arena), sizeof *(p) * (size_t)(n))) == NULL) return ST_MEMORY;                        \
+#define ZNEW(p, arena, n) \
+    do { \
+        if (((p) = arena_zalloc((arena), sizeof *(p) * (size_t)(n))) == NULL) return ST_MEMORY; \
     } while (0)
 
 #endif

@@ -1,5 +1,5 @@
-/* Arithmetic of the base network: how linear layers, norms and embeddings compute (f32; bf16; later dfp = integer dynamic
- * fixed point). One of three independent axes method x store x arith. */
+/* Arithmetic of the base network: how linear layers, norms and embeddings compute (f32; bf16; later dfp = integer
+ * dynamic fixed point). One of three independent axes method x store x arith. */
 #ifndef PG_CORE_ARITH_H
 #define PG_CORE_ARITH_H
 
@@ -22,10 +22,14 @@ struct arith {
     const char *name, *summary;
     const struct option *options;
     size_t option_size;
-    int whole_table; /* needs all rows of a relative table in a call, also those no token pair uses (per-tensor scales) */
-    status (*linear)(const struct arith_call *, const struct mat *x, const struct wsrc *w, const real *bias, struct mat *y);
-    status (*linear_dx)(const struct arith_call *, const struct mat *dy, const struct wsrc *w, struct mat *dx, bool accumulate);
-    status (*linear_dw)(const struct arith_call *, const struct mat *x, const struct mat *dy, real *dw, int ld); /* += */
+    int whole_table; /* needs all rows of a relative table in a call, also those no token pair uses (per-tensor scales)
+                      */
+    status (*linear)(const struct arith_call *, const struct mat *x, const struct wsrc *w, const real *bias,
+                     struct mat *y);
+    status (*linear_dx)(const struct arith_call *, const struct mat *dy, const struct wsrc *w, struct mat *dx,
+                        bool accumulate);
+    status (*linear_dw)(const struct arith_call *, const struct mat *x, const struct mat *dy, real *dw,
+                        int ld); /* += */
     status (*norm)(const struct arith_call *, const struct mat *x, const real *gamma, const real *beta, double eps,
                    struct mat *y, real *stats);
     status (*norm_backward)(const struct arith_call *, const struct mat *x, const real *stats, const real *gamma,

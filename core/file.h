@@ -19,12 +19,12 @@ void file_unmap(struct file_map *); /* zeroed struct is fine */
 /* The whole file as a NUL-terminated string in the arena (refuses more than max bytes). */
 status file_read(const char *path, size_t max, struct arena *, char **text, size_t *size);
 
-/* Writes bytes to path atomically: temporary name in the same folder, write, fsync, rename, fsync of the folder. After a
- * failure or a kill, path holds either its old content or the new one, never a part. */
+/* Writes bytes to path atomically: temporary name in the same folder, write, fsync, rename, fsync of the folder. After
+ * a failure or a kill, path holds either its old content or the new one, never a part. */
 status file_write_atomic(const char *path, const void *bytes, size_t size);
 
-/* The steps of that, for writers that produce the file themselves (HDF5): a temporary name beside path (in buf), and the
- * commit: fsync temp, rename to path, fsync folder. */
+/* The steps of that, for writers that produce the file themselves (HDF5): a temporary name beside path (in buf), and
+ * the commit: fsync temp, rename to path, fsync folder. */
 status file_temp_name(const char *path, char *buf, size_t n);
 status file_commit(const char *temp, const char *path);
 

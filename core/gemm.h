@@ -1,7 +1,8 @@
-/* The reproducible product. Every output element is ONE chain of fused multiply-adds over k in rising order, starting from
- * 0 (or from the old value when accumulating); vectors run over columns, tiles never split k across threads. So the bits
- * are the same for any thread count, tile size, vector width, compiler and x86 with FMA, and a row's result does not
- * depend on the other rows of the batch. The naive reference gemm_reference() is the definition; all kernels equal it bit for bit.
+/* The reproducible product. Every output element is ONE chain of fused multiply-adds over k in rising order, starting
+ * from 0 (or from the old value when accumulating); vectors run over columns, tiles never split k across threads. So
+ * the bits are the same for any thread count, tile size, vector width, compiler and x86 with FMA, and a row's result
+ * does not depend on the other rows of the batch. The naive reference gemm_reference() is the definition; all kernels
+ * equal it bit for bit.
  *
  * Backend "openblas" calls single-threaded BLAS on tiles inside the same loop (fast on odd machines, test oracle, speed
  * reference); its bits depend on the processor. The choice is part of the run id. */
@@ -37,9 +38,10 @@ void gemm_serial(int m, int n, int k, struct gemm_in a, struct gemm_in b, real *
 void gemm_reference(int m, int n, int k, struct gemm_in a, struct gemm_in b, real *c, int ldc, bool accumulate);
 
 /* The three products of a linear layer, W [out, in]: */
-void linear_forward(const struct mat *x, const struct wsrc *w, const real *bias, struct mat *y);  /* y = x W' + bias (NULL: none) */
+void linear_forward(const struct mat *x, const struct wsrc *w, const real *bias,
+                    struct mat *y); /* y = x W' + bias (NULL: none) */
 void linear_backward_x(const struct mat *dy, const struct wsrc *w, struct mat *dx, bool accumulate); /* dx (+)= dy W */
-void linear_backward_w(const struct mat *x, const struct mat *dy, real *dw, int ld);              /* dW += dy' x */
-void bias_backward(const struct mat *dy, real *db);                                               /* db += column sums */
+void linear_backward_w(const struct mat *x, const struct mat *dy, real *dw, int ld);                 /* dW += dy' x */
+void bias_backward(const struct mat *dy, real *db); /* db += column sums */
 
 #endif

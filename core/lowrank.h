@@ -1,5 +1,5 @@
-/* The low-rank update y += s * ((x A') o e)[:, lo..hi) B' shared by lora, dylora, adalora, dora, vera ...; fused kernels
- * belong here. A [r, in], B [out, r], x [T, in], y [T, out]. (METHODS 3.2 to 3.4) */
+/* The low-rank update y += s * ((x A') o e)[:, lo..hi) B' shared by lora, dylora, adalora, dora, vera ...; fused
+ * kernels belong here. A [r, in], B [out, r], x [T, in], y [T, out]. (METHODS 3.2 to 3.4) */
 #ifndef PG_CORE_LOWRANK_H
 #define PG_CORE_LOWRANK_H
 

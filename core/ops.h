@@ -1,8 +1,9 @@
-/* The operations between the products, forward and backward, with naive references in ops_reference.c. All row-parallel;
- * per-row results never depend on other rows. Sums within a row run in 16 fixed lanes combined in a fixed tree; sums over
- * rows (gains, biases, losses) in fixed chunks of rows combined in a fixed order: same bits for any thread count and
- * vector width. Elementary functions are own polynomials (vmath.h) with stated error. Backward functions ADD to parameter gradients (NULL: not
- * wanted) and SET input gradients unless said otherwise. In and out may be the same matrix where noted. */
+/* The operations between the products, forward and backward, with naive references in ops_reference.c. All
+ * row-parallel; per-row results never depend on other rows. Sums within a row run in 16 fixed lanes combined in a fixed
+ * tree; sums over rows (gains, biases, losses) in fixed chunks of rows combined in a fixed order: same bits for any
+ * thread count and vector width. Elementary functions are own polynomials (vmath.h) with stated error. Backward
+ * functions ADD to parameter gradients (NULL: not wanted) and SET input gradients unless said otherwise. In and out may
+ * be the same matrix where noted. */
 #ifndef PG_CORE_OPS_H
 #define PG_CORE_OPS_H
 
@@ -24,13 +25,15 @@ void op_rmsnorm_backward(const struct mat *x, const real *rstd, const real *gamm
                          real *dgamma);
 
 enum activation { ACT_GELU, ACT_GELU_NEW, ACT_RELU, ACT_TANH, ACT_SILU, ACT_NONE };
-/* The activation with this Hugging Face name ("gelu", "gelu_new", "gelu_pytorch_tanh", "relu", "tanh", "silu"), or -1. */
+/* The activation with this Hugging Face name ("gelu", "gelu_new", "gelu_pytorch_tanh", "relu", "tanh", "silu"), or -1.
+ */
 int activation_by_name(const char *name);
-void op_activation(enum activation, const struct mat *x, struct mat *y);                              /* y may be x */
-void op_activation_backward(enum activation, const struct mat *x, const struct mat *dy, struct mat *dx); /* x: input; dx may be dy */
+void op_activation(enum activation, const struct mat *x, struct mat *y); /* y may be x */
+void op_activation_backward(enum activation, const struct mat *x, const struct mat *dy,
+                            struct mat *dx); /* x: input; dx may be dy */
 
-void op_add(const struct mat *x, struct mat *y);                /* y += x */
-void op_scale(struct mat *x, double s);                         /* x *= s */
+void op_add(const struct mat *x, struct mat *y); /* y += x */
+void op_scale(struct mat *x, double s);          /* x *= s */
 void op_zero(struct mat *x);
 void op_copy(const struct mat *x, struct mat *y);
 

@@ -21,26 +21,27 @@ enum option_type {
 struct option {
     const char *name; /* as in the INI file and, with "--" before it, on the command line; NULL ends the table */
     enum option_type type;
-    size_t offset;        /* offsetof(struct x, field) */
-    double lo, hi;        /* inclusive range of numbers; lo == hi == 0 means no limit */
-    const char *def;      /* default as text; NULL: must be given */
-    const char *choices;  /* OPT_ENUM: "a|b|c"; others: a word for the value in help ("N", "PATH", "LIST"), or NULL */
-    const char *help;     /* one line, no full stop */
-    unsigned flags;       /* OPTION_* */
+    size_t offset;       /* offsetof(struct x, field) */
+    double lo, hi;       /* inclusive range of numbers; lo == hi == 0 means no limit */
+    const char *def;     /* default as text; NULL: must be given */
+    const char *choices; /* OPT_ENUM: "a|b|c"; others: a word for the value in help ("N", "PATH", "LIST"), or NULL */
+    const char *help;    /* one line, no full stop */
+    unsigned flags;      /* OPTION_* */
 };
 #define OPTION_NO_ID 1u  /* does not decide the bits: left out of the canonical text (threads, output paths) */
 #define OPTION_HIDDEN 2u /* not in help (test switches) */
 
-#define OPT_END                                                                                                        \
-    {                                                                                                                  \
-        NULL, OPT_INT, 0, 0, 0, NULL, NULL, NULL, 0                                                                    \
+#define OPT_END \
+    { \
+        NULL, OPT_INT, 0, 0, 0, NULL, NULL, NULL, 0 \
     }
 
-/* Fills *base with the defaults. Options without a default get 0 / NULL; option_check_required names the first unset. */
+/* Fills *base with the defaults. Options without a default get 0 / NULL; option_check_required names the first unset.
+ */
 status option_defaults(const struct option *table, void *base, struct arena *);
 
-/* Sets one option from text. where: "file:line" or "command line", put in front of a message. An unknown name fails with
- * the nearest known one suggested; a bad value fails with what was expected and the range. */
+/* Sets one option from text. where: "file:line" or "command line", put in front of a message. An unknown name fails
+ * with the nearest known one suggested; a bad value fails with what was expected and the range. */
 status option_set(const struct option *table, void *base, const char *name, const char *value, const char *where,
                   struct arena *);
 

@@ -1,5 +1,6 @@
-/* The one door to threads. Work is cut into pieces whose number and borders never depend on the thread count, so results
- * do not either; there are no reductions across threads. OpenMP behind it, or plain threads in the TSan build. */
+/* The one door to threads. Work is cut into pieces whose number and borders never depend on the thread count, so
+ * results do not either; there are no reductions across threads. OpenMP behind it, or plain threads in the TSan build.
+ */
 #ifndef PG_CORE_PARALLEL_H
 #define PG_CORE_PARALLEL_H
 

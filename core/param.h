@@ -1,5 +1,5 @@
-/* The registry: every tensor of a run, by class. Saving, resume, AdamW, clipping, counting, lr and decay groups are loops
- * over it, so a method adds no save, load or count code of its own. */
+/* The registry: every tensor of a run, by class. Saving, resume, AdamW, clipping, counting, lr and decay groups are
+ * loops over it, so a method adds no save, load or count code of its own. */
 #ifndef PG_CORE_PARAM_H
 #define PG_CORE_PARAM_H
 
@@ -23,16 +23,17 @@ struct param {
     const char *name; /* unique; base and head names as in Hugging Face checkpoints */
     enum param_class cls;
     int rows, cols; /* a vector is [1, n]; row-major, contiguous */
-    int order;      /* place of the lowest site or layer that reads it: 0 embeddings, 1 + layer, then head; backward stops
-                       below the smallest order that is trained */
-    real *data;     /* NULL while only src holds the values (frozen base tensors) */
+    int order;  /* place of the lowest site or layer that reads it: 0 embeddings, 1 + layer, then head; backward stops
+                   below the smallest order that is trained */
+    real *data; /* NULL while only src holds the values (frozen base tensors) */
     struct wsrc src; /* where a base tensor's values come from; src.rows == 0: data only */
-    real *grad;     /* NULL = frozen */
-    real *m, *v;    /* AdamW moments; made by the optimiser */
-    double lr;      /* multiplier of the run's rate, or the rate itself when lr_own */
+    real *grad;      /* NULL = frozen */
+    real *m, *v;     /* AdamW moments; made by the optimiser */
+    double lr;       /* multiplier of the run's rate, or the rate itself when lr_own */
     bool lr_own;
-    double decay;   /* multiplier of the run's weight decay; 0 for names with "bias" or "LayerNorm"/"norm" (METHODS 3.0) */
-    int lo, hi;     /* rows the optimiser may touch in this step; all by default (DyLoRA's masked variant) */
+    double
+        decay;  /* multiplier of the run's weight decay; 0 for names with "bias" or "LayerNorm"/"norm" (METHODS 3.0) */
+    int lo, hi; /* rows the optimiser may touch in this step; all by default (DyLoRA's masked variant) */
     uint64_t version; /* raised by every write, so that packed or merged copies know they are stale */
 };
 

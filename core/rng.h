@@ -32,7 +32,8 @@ struct rng {
 void philox4x32(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]);
 
 uint32_t rng_at(const struct rng *, enum rng_stream, uint64_t step, int micro, uint32_t who, uint64_t element);
-double rng_uniform(const struct rng *, enum rng_stream, uint64_t step, int micro, uint32_t who, uint64_t element); /* (0,1) */
+double rng_uniform(const struct rng *, enum rng_stream, uint64_t step, int micro, uint32_t who,
+                   uint64_t element); /* (0,1) */
 int rng_below(const struct rng *, enum rng_stream, uint64_t step, int micro, uint32_t who, uint64_t element, int n);
 
 /* Initial values of a tensor, keyed by its name: n numbers with the given spread. Bits do not depend on the machine. */

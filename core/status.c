@@ -40,8 +40,8 @@ const char *status_message(void)
 
 const char *status_name(status st)
 {
-    static const char *const names[] = {"ok",         "failed cells", "usage",       "bad input",   "i/o error",
-                                        "no memory",  "diverged",     "interrupted", "unsupported", "internal error"};
+    static const char *const names[] = {"ok",        "failed cells", "usage",       "bad input",   "i/o error",
+                                        "no memory", "diverged",     "interrupted", "unsupported", "internal error"};
     return (unsigned)st < sizeof names / sizeof names[0] ? names[st] : "unknown";
 }
 

@@ -34,15 +34,15 @@ const char *status_name(status st);
 void notice(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void notice_quiet(int quiet);
 
-#define TRY(expr)                                                                                                      \
-    do {                                                                                                               \
-        status try_status_ = (expr);                                                                                   \
-        if (try_status_ != ST_OK) return try_status_;                                                                  \
+#define TRY(expr) \
+    do { \
+        status try_status_ = (expr); \
+        if (try_status_ != ST_OK) return try_status_; \
     } while (0)
 
-#define FAIL_IF(cond, st, ...)                                                                                         \
-    do {                                                                                                               \
-        if (cond) return fail((st), __VA_ARGS__);                                                                      \
+#define FAIL_IF(cond, st, ...) \
+    do { \
+        if (cond) return fail((st), __VA_ARGS__); \
     } while (0)
 
 #endif

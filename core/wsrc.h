@@ -1,5 +1,5 @@
-/* A weight as a source of tiles. Products ask for tiles while they pack, so a quantised weight is dequantised there and is
- * never whole in memory. A store makes one; a method may wrap one (B-LoRA's quantiser) over any store. */
+/* A weight as a source of tiles. Products ask for tiles while they pack, so a quantised weight is dequantised there and
+ * is never whole in memory. A store makes one; a method may wrap one (B-LoRA's quantiser) over any store. */
 #ifndef PG_CORE_WSRC_H
 #define PG_CORE_WSRC_H
 
@@ -15,9 +15,9 @@ struct wsrc {
 };
 
 struct wsrc wsrc_dense(const real *w, int rows, int cols);
-struct wsrc wsrc_f16(const void *w, int rows, int cols);  /* IEEE half, little-endian, as it lies in a mapped file */
+struct wsrc wsrc_f16(const void *w, int rows, int cols); /* IEEE half, little-endian, as it lies in a mapped file */
 struct wsrc wsrc_bf16(const void *w, int rows, int cols);
-struct wsrc wsrc_f32(const void *w, int rows, int cols);  /* float bits that may be unaligned or in the double build */
-void wsrc_row(const struct wsrc *, int r, real *dst); /* one row */
+struct wsrc wsrc_f32(const void *w, int rows, int cols); /* float bits that may be unaligned or in the double build */
+void wsrc_row(const struct wsrc *, int r, real *dst);    /* one row */
 
 #endif

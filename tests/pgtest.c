@@ -9,9 +9,9 @@ int pgtest_main(const char *file, const struct pgtest *t, size_t count)
     tcase_set_timeout(tc, 600);
     for (size_t i = 0; i < count; i++) {
         if (t[i].to > t[i].from)
-            tcase_add_loop_test(tc, t[i].fn, t[i].from, t[i].to);
+            tcase_add_loop_test(tc, *t[i].fn, t[i].from, t[i].to);
         else
-            tcase_add_test(tc, t[i].fn);
+            tcase_add_test(tc, *t[i].fn);
     }
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
@@ -32,7 +32,9 @@ const char *shared_path(const char *rest)
 int skip_without(const char *test, const char *path)
 {
     if (access(path, R_OK) == 0) return 0;
-    printf("SKIP %s: %s is not here\n", test, path);
+    int n = (int)strlen(test); /* Check names the function after the test with "_fn" behind it */
+    if (n > 3 && strcmp(test + n - 3, "_fn") == 0) n -= 3;
+    printf("SKIP %.*s: %s is not here\n", n, test, path);
     fflush(stdout);
     return 1;
 }

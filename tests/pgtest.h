@@ -19,46 +19,46 @@
 
 struct pgtest {
     const char *name;
-    const TTest *fn;
-    int from, to; /* loop test, to > from */
+    const TTest **fn; /* START_TEST makes a pointer variable of the test's name */
+    int from, to;     /* loop test, to > from */
 };
-#define TEST(fn)                                                                                                       \
-    {                                                                                                                  \
-        #fn, fn, 0, 0                                                                                                  \
+#define TEST(fn) \
+    { \
+#fn, &fn, 0, 0 \
     }
-#define LOOP_TEST(fn, a, b)                                                                                            \
-    {                                                                                                                  \
-        #fn, fn, a, b                                                                                                  \
+#define LOOP_TEST(fn, a, b) \
+    { \
+#fn, &fn, a, b \
     }
-#define PG_TESTS(...)                                                                                                  \
-    static const struct pgtest pg_tests[] = {__VA_ARGS__};                                                             \
-    int main(void)                                                                                                     \
-    {                                                                                                                  \
-        return pgtest_main(__FILE__, pg_tests, sizeof pg_tests / sizeof pg_tests[0]);                                  \
+#define PG_TESTS(...) \
+    static const struct pgtest pg_tests[] = {__VA_ARGS__}; \
+    int main(void) \
+    { \
+        return pgtest_main(__FILE__, pg_tests, sizeof pg_tests / sizeof pg_tests[0]); \
     }
 int pgtest_main(const char *file, const struct pgtest *, size_t count);
 
 /* $PEFTGRID_SHARED or ../shared, with rest appended; static buffer. */
 const char *shared_path(const char *rest);
 int skip_without(const char *test, const char *path); /* prints the SKIP line and returns 1 when path is missing */
-#define NEED_SHARED(rest)                                                                                              \
-    do {                                                                                                               \
-        if (skip_without(__func__, shared_path(rest))) return;                                                         \
+#define NEED_SHARED(rest) \
+    do { \
+        if (skip_without(__func__, shared_path(rest))) return; \
     } while (0)
 
 /* A fresh folder under $TMPDIR, removed when the test process ends. */
 const char *temp_dir(void);
 
-#define ck_ok(expr)                                                                                                    \
-    do {                                                                                                               \
-        status ck_st_ = (expr);                                                                                        \
-        ck_assert_msg(ck_st_ == ST_OK, "%s: %s: %s", #expr, status_name(ck_st_), status_message());                    \
+#define ck_ok(expr) \
+    do { \
+        status ck_st_ = (expr); \
+        ck_assert_msg(ck_st_ == ST_OK, "%s: %s: %s", #expr, status_name(ck_st_), status_message()); \
     } while (0)
-#define ck_fails(expr, want, part)                                                                                     \
-    do {                                                                                                               \
-        status ck_st_ = (expr);                                                                                        \
-        ck_assert_msg(ck_st_ == (want), "%s gave %s, message: %s", #expr, status_name(ck_st_), status_message());      \
-        ck_assert_msg(strstr(status_message(), (part)) != NULL, "message lacks '%s': %s", (part), status_message());   \
+#define ck_fails(expr, want, part) \
+    do { \
+        status ck_st_ = (expr); \
+        ck_assert_msg(ck_st_ == (want), "%s gave %s, message: %s", #expr, status_name(ck_st_), status_message()); \
+        ck_assert_msg(strstr(status_message(), (part)) != NULL, "message lacks '%s': %s", (part), status_message()); \
     } while (0)
 
 #endif

@@ -1,0 +1,90 @@
+#include "tests/pgtest.h"
+#include <stdint.h>
+#include "core/arena.h"
+#include "core/param.h"
+
+START_TEST(aligned_and_reset)
+{
+    struct arena *a = arena_new("test");
+    char *first = arena_alloc(a, 1);
+    struct arena_mark m = arena_mark(a);
+    size_t used = arena_used(a);
+    for (int i = 0; i < 200; i++) {
+        char *p = arena_alloc(a, 5000);
+        ck_assert_uint_eq((uintptr_t)p % 64, 0);
+        memset(p, i, 5000);
+    }
+    *first = 7;
+    arena_reset(a, m);
+    ck_assert_uint_eq(arena_used(a), used);
+    ck_assert_int_eq(*first, 7);
+    ck_assert(arena_peak(a) >= 200 * 5000);
+    arena_free(a);
+}
+END_TEST
+
+START_TEST(reset_to_empty_and_reuse)
+{
+    struct arena *a = arena_new("test");
+    struct arena_mark m = arena_mark(a);
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < 50; i++) ck_assert_ptr_nonnull(arena_alloc(a, 100000));
+        arena_reset(a, m);
+        ck_assert_uint_eq(arena_used(a), 0);
+    }
+    arena_free(a);
+    ck_assert_uint_eq(arena_total_held(), 0);
+}
+END_TEST
+
+START_TEST(nth_allocation_fails)
+{
+    struct arena *a = arena_new("test");
+    arena_fail_after(2);
+    ck_assert_ptr_nonnull(arena_alloc(a, 8));
+    ck_assert_ptr_null(arena_alloc(a, 8));
+    ck_assert_ptr_nonnull(strstr(status_message(), "out of memory"));
+    ck_assert_ptr_nonnull(arena_alloc(a, 8));
+    ck_assert_ptr_null(arena_alloc(a, SIZE_MAX - 10));
+    arena_free(a);
+}
+END_TEST
+
+START_TEST(poison_is_nan)
+{
+    struct arena *a = arena_new("test");
+    arena_poison(1);
+    real *p = arena_alloc(a, sizeof(real));
+    ck_assert(*p != *p);
+    arena_poison(0);
+    arena_free(a);
+}
+END_TEST
+
+START_TEST(registry)
+{
+    struct arena *a = arena_new("test");
+    struct registry r;
+    struct param *w, *b, *base;
+    static const real values[6] = {1, 2, 3, 4, 5, 6};
+    ck_ok(registry_init(&r, a));
+    ck_ok(param_add(&r, P_ADAPTER, "x.lora_A", 2, 3, 4, &w));
+    ck_ok(param_add(&r, P_HEAD, "classifier.bias", 1, 3, 7, &b));
+    struct wsrc src = {.rows = 2, .cols = 3, .dense = values};
+    ck_ok(param_add_base(&r, "encoder.LayerNorm.weight", src, 1, &base));
+    struct param *again;
+    ck_fails(param_add(&r, P_STATE, "x.lora_A", 1, 1, 0, &again), ST_INTERNAL, "x.lora_A");
+    ck_assert(w->decay == 1.0 && b->decay == 0.0 && base->decay == 0.0);
+    ck_assert_int_eq(param_lowest_trained(&r), 4);
+    ck_assert_uint_eq(param_count(&r, P_ADAPTER, true), 6);
+    ck_assert_uint_eq(param_count(&r, P_BASE, true), 0);
+    ck_assert_ptr_eq(param_find(&r, "classifier.bias"), b);
+    w->grad[3] = 5;
+    param_zero_grads(&r);
+    ck_assert(w->grad[3] == 0);
+    arena_free(a);
+}
+END_TEST
+
+PG_TESTS(TEST(aligned_and_reset), TEST(reset_to_empty_and_reuse), TEST(nth_allocation_fails), TEST(poison_is_nan),
+         TEST(registry))
