@@ -13,8 +13,8 @@ WARN     := -Wall -Wextra -Wshadow -Wconversion -Werror -Wno-sign-conversion
 # No value-changing optimisation: contraction only where fma() is written. The two -fno- switches change no value, they
 # let sqrt and comparisons be vectorised.
 FP       := -ffp-contract=off -fno-math-errno -fno-trapping-math
-PKG_CFLAGS := $(shell pkg-config --cflags hdf5 openblas jansson inih libzip libcurl libpcre2-8 2>/dev/null)
-PKG_LIBS   := $(shell pkg-config --libs hdf5 openblas jansson inih libzip libcurl libpcre2-8 2>/dev/null) \
+PKG_CFLAGS := $(shell pkg-config --cflags hdf5 openblas jansson inih libzip libpcre2-8 2>/dev/null)
+PKG_LIBS   := $(shell pkg-config --libs hdf5 openblas jansson inih libzip libpcre2-8 2>/dev/null) \
               -lhdf5_hl -lsentencepiece -lutf8proc -lmd -lstdc++ -lm
 CPPFLAGS += -I. -D_GNU_SOURCE $(PKG_CFLAGS)
 OPT      := -O3
@@ -57,7 +57,7 @@ TEST_LIB := $(patsubst %.c,$(OUT)/%.o,$(wildcard tests/*.c tests/bad_methods/*.c
 TESTS    := $(TEST_SRC:%.c=$(OUT)/%)
 SLOW     := $(filter %_slow,$(TESTS))
 
-.PHONY: all help check test unit cli golden lint layers format asan ubsan tsan double demo bench install clean mini FORCE
+.PHONY: all help check test unit test-programs double-programs sanitized-tests cli golden lint layers format asan ubsan tsan double demo bench install clean mini FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -120,12 +120,15 @@ unit: all $(TESTS)
 double:
 	@$(MAKE) --no-print-directory VARIANT=double unit
 
-test: all layers $(TESTS) $(OUT)/golden
-	@$(MAKE) --no-print-directory VARIANT=double double-tests
-	@sh tools/run-tests.sh $(TESTS) $(patsubst tests/double/%.c,$(BUILD)/double/tests/double/%,$(wildcard tests/double/test_*.c)) \
-	    tests/cli/run.sh "$(OUT)/golden $(GOLDEN)"
+DOUBLE_TESTS := $(patsubst %.c,$(BUILD)/double/%,$(wildcard tests/double/test_*.c))
 
-double-tests: $(TESTS)
+test-programs: all $(TESTS) $(OUT)/golden
+	@$(MAKE) --no-print-directory VARIANT=double double-programs
+
+double-programs: $(TESTS)
+
+test: test-programs layers
+	@sh tools/run-tests.sh $(TESTS) $(DOUBLE_TESTS) tests/cli/run.sh "$(OUT)/golden $(GOLDEN)"
 
 cli: all
 	@sh tests/cli/run.sh
