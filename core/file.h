@@ -10,8 +10,9 @@
 struct file_map {
     const unsigned char *data;
     size_t size;
-    const char *path; /* as given; not copied */
-    void *priv;
+    const char *path;             /* as given; not copied */
+    void *priv;                   /* the map itself; NULL for an empty file */
+    long long mtime_ns, ctime_ns; /* of the file that was mapped: identity of its content for caches */
 };
 status file_map(const char *path, struct file_map *);
 void file_unmap(struct file_map *); /* zeroed struct is fine */
@@ -24,21 +25,22 @@ status file_read(const char *path, size_t max, struct arena *, char **text, size
 status file_write_atomic(const char *path, const void *bytes, size_t size);
 
 /* The steps of that, for writers that produce the file themselves (HDF5): a temporary name beside path (in buf), and
- * the commit: fsync temp, rename to path, fsync folder. */
+ * the commit: fsync temp, rename to path, fsync folder. The name ends in ".tmp" and holds 64 random bits; a commit that
+ * fails removes temp. */
 status file_temp_name(const char *path, char *buf, size_t n);
 status file_commit(const char *temp, const char *path);
 
-/* One write(2) of a whole line to a file opened with O_APPEND|O_CREAT, then fsync. */
+/* One write(2) of a whole line to a file opened with O_APPEND|O_CREAT, then fsync. A missing final newline is added. */
 status file_append_line(const char *path, const char *line);
 
 status file_make_dirs(const char *path); /* mkdir -p */
-int file_exists(const char *path);       /* regular file or folder */
+int file_exists(const char *path);       /* anything of that name, links followed */
 int file_is_dir(const char *path);
 
 /* Sorted names in a folder that end in suffix (NULL: all); without "." and "..". */
 status file_list(const char *dir, const char *suffix, struct arena *, char ***names, int *count);
 
-/* "a/b" joined with one slash, in the arena; NULL when out of memory. */
+/* "a/b" joined with one slash, in the arena; an empty dir gives name alone. NULL when out of memory. */
 char *path_join(struct arena *, const char *dir, const char *name);
 
 #endif
