@@ -34,6 +34,10 @@ struct arith {
                    struct mat *y, real *stats);
     status (*norm_backward)(const struct arith_call *, const struct mat *x, const real *stats, const real *gamma,
                             const struct mat *dy, struct mat *dx, real *dgamma, real *dbeta);
+    status (*rms_norm)(const struct arith_call *, const struct mat *x, const real *gamma, double eps, struct mat *y,
+                       real *rstd);
+    status (*rms_norm_backward)(const struct arith_call *, const struct mat *x, const real *rstd, const real *gamma,
+                                const struct mat *dy, struct mat *dx, real *dgamma);
     status (*embed)(const struct arith_call *, const struct wsrc *table, const int32_t *id, struct mat *y);
     status (*embed_backward)(const struct arith_call *, const struct mat *dy, const int32_t *id, real *dw, int ld);
 };

@@ -1,0 +1,87 @@
+/* Processor class, name and denormal policy. The class is decided once, from CPUID and the environment, and only chooses
+ * between kernels that give the same bits. */
+#include "core/cpu.h"
+
+#include <cpuid.h>
+#include <immintrin.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const class_name[] = {"generic", "avx2", "avx512"};
+
+const char *cpu_class_name(enum cpu_class c)
+{
+    return class_name[c];
+}
+
+/* 1 when the processor and the operating system (XCR0: who saves the registers) both know the class's vectors. */
+int cpu_has(enum cpu_class c)
+{
+    if (c == CPU_GENERIC) return 1;
+    unsigned a, b, f1, d, b7, c7, d7;
+    if (!__get_cpuid(1, &a, &b, &f1, &d) || !__get_cpuid_count(7, 0, &a, &b7, &c7, &d7)) return 0;
+    if (!(f1 & bit_OSXSAVE)) return 0;
+    unsigned xcr0, xcr0_high;
+    __asm__("xgetbv" : "=a"(xcr0), "=d"(xcr0_high) : "c"(0));
+    int avx2 = (f1 & bit_AVX) && (f1 & bit_FMA) && (f1 & bit_F16C) && (b7 & bit_AVX2) && (xcr0 & 0x6) == 0x6;
+    if (c == CPU_AVX2) return avx2;
+    unsigned wanted = bit_AVX512F | bit_AVX512BW | bit_AVX512DQ | bit_AVX512VL;
+    return avx2 && (b7 & wanted) == wanted && (xcr0 & 0xe6) == 0xe6;
+}
+
+static enum cpu_class best(void)
+{
+    enum cpu_class c = cpu_has(CPU_AVX512) ? CPU_AVX512 : cpu_has(CPU_AVX2) ? CPU_AVX2 : CPU_GENERIC;
+    const char *want = getenv("PEFTGRID_CPU");
+    if (want == NULL || *want == '\0') return c;
+    for (int i = CPU_GENERIC; i <= CPU_AVX512; i++) {
+        if (strcmp(want, class_name[i]) != 0) continue;
+        if (cpu_has((enum cpu_class)i)) return (enum cpu_class)i;
+        notice("PEFTGRID_CPU=%s: this machine lacks it; using %s", want, class_name[c]);
+        return c;
+    }
+    notice("PEFTGRID_CPU=%s is none of generic, avx2, avx512; using %s", want, class_name[c]);
+    return c;
+}
+
+static atomic_int current = -1;
+
+enum cpu_class cpu_class(void)
+{
+    int c = atomic_load_explicit(&current, memory_order_relaxed);
+    if (c < 0) {
+        c = best();
+        atomic_store(&current, c);
+    }
+    return (enum cpu_class)c;
+}
+
+status cpu_force(enum cpu_class c)
+{
+    FAIL_IF(c > CPU_AVX512 || !cpu_has(c), ST_UNSUPPORTED, "this machine has no %s",
+            c > CPU_AVX512 ? "such processor class" : class_name[c]);
+    atomic_store(&current, (int)c);
+    return ST_OK;
+}
+
+const char *cpu_model(void)
+{
+    static _Thread_local char name[49];
+    unsigned reg[12];
+    memset(reg, 0, sizeof reg);
+    for (unsigned i = 0; i < 3; i++)
+        if (!__get_cpuid(0x80000002u + i, &reg[4 * i], &reg[4 * i + 1], &reg[4 * i + 2], &reg[4 * i + 3])) return "unknown";
+    memcpy(name, reg, 48);
+    name[48] = '\0';
+    char *p = name;
+    while (*p == ' ') p++;
+    size_t n = strlen(p);
+    while (n > 0 && p[n - 1] == ' ') p[--n] = '\0';
+    return p;
+}
+
+void cpu_denormals_off(void)
+{
+    _mm_setcsr(_mm_getcsr() | 0x8040); /* flush to zero, denormals are zero */
+}
