@@ -42,8 +42,8 @@ static status norm_backward(const struct arith_call *call, const struct mat *x, 
     return ST_OK;
 }
 
-static status rms_norm(const struct arith_call *call, const struct mat *x, const real *gamma, double eps,
-                       struct mat *y, real *rstd)
+static status rms_norm(const struct arith_call *call, const struct mat *x, const real *gamma, double eps, struct mat *y,
+                       real *rstd)
 {
     (void)call;
     op_rmsnorm(x, gamma, eps, y, rstd);

@@ -1,5 +1,5 @@
-/* Processor class, name and denormal policy. The class is decided once, from CPUID and the environment, and only chooses
- * between kernels that give the same bits. */
+/* Processor class, name and denormal policy. The class is decided once, from CPUID and the environment, and only
+ * chooses between kernels that give the same bits. */
 #include "core/cpu.h"
 
 #include <cpuid.h>
@@ -71,7 +71,8 @@ const char *cpu_model(void)
     unsigned reg[12];
     memset(reg, 0, sizeof reg);
     for (unsigned i = 0; i < 3; i++)
-        if (!__get_cpuid(0x80000002u + i, &reg[4 * i], &reg[4 * i + 1], &reg[4 * i + 2], &reg[4 * i + 3])) return "unknown";
+        if (!__get_cpuid(0x80000002u + i, &reg[4 * i], &reg[4 * i + 1], &reg[4 * i + 2], &reg[4 * i + 3]))
+            return "unknown";
     memcpy(name, reg, 48);
     name[48] = '\0';
     char *p = name;

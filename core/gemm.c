@@ -50,8 +50,8 @@ void linear_forward(const struct mat *x, const struct wsrc *w, const real *bias,
 }
 void linear_backward_x(const struct mat *dy, const struct wsrc *w, struct mat *dx, bool accumulate)
 {
-    gemm(dy->rows, w->cols, w->rows, (struct gemm_in){.p = dy->a, .ld = dy->ld}, (struct gemm_in){.w = w}, dx->a, dx->ld,
-         accumulate);
+    gemm(dy->rows, w->cols, w->rows, (struct gemm_in){.p = dy->a, .ld = dy->ld}, (struct gemm_in){.w = w}, dx->a,
+         dx->ld, accumulate);
 }
 void linear_backward_w(const struct mat *x, const struct mat *dy, real *dw, int ld)
 {

@@ -117,8 +117,7 @@ void ref_activation(enum activation kind, const struct mat *x, struct mat *y)
 void ref_activation_backward(enum activation kind, const struct mat *x, const struct mat *dy, struct mat *dx)
 {
     for (int r = 0; r < x->rows; r++)
-        for (int c = 0; c < x->cols; c++)
-            mat_row(dx, r)[c] = (real)(mat_row(dy, r)[c] * slope(kind, mat_row(x, r)[c]));
+        for (int c = 0; c < x->cols; c++) mat_row(dx, r)[c] = (real)(mat_row(dy, r)[c] * slope(kind, mat_row(x, r)[c]));
 }
 
 void ref_softmax_rows(struct mat *x, double scale)

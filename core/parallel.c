@@ -1,5 +1,6 @@
-/* Threads behind parallel_for: an OpenMP team, or with -DPG_PLAIN_THREADS a pool of pthreads that ThreadSanitizer can see
- * into. Pieces are handed out one by one in rising order to whoever is free; which thread runs a piece decides nothing.
+/* Threads behind parallel_for: an OpenMP team, or with -DPG_PLAIN_THREADS a pool of pthreads that ThreadSanitizer can
+ * see into. Pieces are handed out one by one in rising order to whoever is free; which thread runs a piece decides
+ * nothing.
  *
  * OpenBLAS (OpenMP build) would start its own team where it believes itself outside of a parallel region, which is also
  * the case in a team of one, in a pthread, and where program and library carry different OpenMP runtimes (clang). So
@@ -50,7 +51,8 @@ static void take_pieces(struct job *job, int thread)
     prepare_thread();
     inside = true;
     position = thread;
-    for (int i; (i = atomic_fetch_add_explicit(&job->next, 1, memory_order_relaxed)) < job->n;) job->fn(job->ctx, i, thread);
+    for (int i; (i = atomic_fetch_add_explicit(&job->next, 1, memory_order_relaxed)) < job->n;)
+        job->fn(job->ctx, i, thread);
     inside = false;
 }
 

@@ -64,7 +64,8 @@ static double open_uniform(uint32_t high, uint32_t low)
     return ((double)(((uint64_t)high << 20) | (low >> 12)) + 0.5) * 0x1p-52;
 }
 
-double rng_uniform(const struct rng *r, enum rng_stream stream, uint64_t step, int micro, uint32_t who, uint64_t element)
+double rng_uniform(const struct rng *r, enum rng_stream stream, uint64_t step, int micro, uint32_t who,
+                   uint64_t element)
 {
     double u;
     if (recorded(r, stream, step, micro, who, element, &u)) return u;
@@ -73,7 +74,8 @@ double rng_uniform(const struct rng *r, enum rng_stream stream, uint64_t step, i
     return open_uniform(out[0], out[1]);
 }
 
-int rng_below(const struct rng *r, enum rng_stream stream, uint64_t step, int micro, uint32_t who, uint64_t element, int n)
+int rng_below(const struct rng *r, enum rng_stream stream, uint64_t step, int micro, uint32_t who, uint64_t element,
+              int n)
 {
     int i = (int)(rng_uniform(r, stream, step, micro, who, element) * n);
     return i < n ? i : n - 1;
@@ -103,8 +105,8 @@ static double poly8(const double *c, double x)
     return ((((((c[7] * x + c[6]) * x + c[5]) * x + c[4]) * x + c[3]) * x + c[2]) * x + c[1]) * x + c[0];
 }
 
-/* The standard normal quantile of p in (0,1): Wichura, algorithm AS 241 (PPND16), Applied Statistics 37 (1988); relative
- * error about 1e-16. */
+/* The standard normal quantile of p in (0,1): Wichura, algorithm AS 241 (PPND16), Applied Statistics 37 (1988);
+ * relative error about 1e-16. */
 static double normal_quantile(double p)
 {
     static const double a[] = {3.3871328727963666080e0,  1.3314166789178437745e+2, 1.9715909503065514427e+3,
@@ -118,8 +120,8 @@ static double normal_quantile(double p)
                                3.9307895800092710610e+4,
                                2.8729085735721942674e+4,
                                5.2264952788528545610e+3};
-    static const double c[] = {1.42343711074968357734e0,  4.63033784615654529590e0,  5.76949722146069140550e0,
-                               3.64784832476320460504e0,  1.27045825245236838258e0,  2.41780725177450611770e-1,
+    static const double c[] = {1.42343711074968357734e0,  4.63033784615654529590e0, 5.76949722146069140550e0,
+                               3.64784832476320460504e0,  1.27045825245236838258e0, 2.41780725177450611770e-1,
                                2.27238449892691845833e-2, 7.74545014278341407640e-4};
     static const double d[] = {1,
                                2.05319162663775882187e0,
@@ -150,7 +152,8 @@ static double normal_quantile(double p)
     return q < 0 ? -z : z;
 }
 
-/* ---- initial values ----------------------------------------------------------------------------------------------- */
+/* ---- initial values -----------------------------------------------------------------------------------------------
+ */
 
 enum { FILL_PIECE = 1 << 14 }; /* elements; a multiple of 4, as one block gives 4 */
 
@@ -210,7 +213,8 @@ void rng_permutation(const struct rng *r, enum rng_stream stream, uint64_t epoch
     }
 }
 
-/* ---- dropout ------------------------------------------------------------------------------------------------------ */
+/* ---- dropout ------------------------------------------------------------------------------------------------------
+ */
 
 void dropout_rows(const struct dropout *d, const uint32_t *row_key, struct mat *x, int first_col)
 {
