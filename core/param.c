@@ -53,6 +53,7 @@ static status add(struct registry *r, enum param_class cls, const char *name, in
     p->lr = 1.0;
     p->decay = default_decay(name);
     p->hi = rows;
+    p->right = cols;
     r->list[r->count++] = p;
     *out = p;
     return ST_OK;

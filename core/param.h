@@ -34,6 +34,7 @@ struct param {
     double
         decay;  /* multiplier of the run's weight decay; 0 for names with "bias" or "LayerNorm"/"norm" (METHODS 3.0) */
     int lo, hi; /* rows the optimiser may touch in this step; all by default (DyLoRA's masked variant) */
+    int left, right;  /* columns likewise */
     uint64_t version; /* raised by every write, so that packed or merged copies know they are stale */
 };
 

@@ -1,0 +1,230 @@
+/* LoRA: y = W0 x + b + s B (A drop(x)), A [r, in], B [out, r] (Hu et al. 2022; METHODS 3.2). s = alpha / r, or
+ * alpha / sqrt(r) with rslora (Kalajdzievski 2023). B starts at zero, so step 0 computes what the base computes. The
+ * adapter sits on the linear layer wherever it is used: token rows and rows of a relative-position table alike. */
+#include <math.h>
+#include <string.h>
+#include "core/gemm.h"
+#include "core/lowrank.h"
+#include "core/ops.h"
+#include "core/text.h"
+#include "methods/method.h"
+
+enum init { INIT_KAIMING, INIT_GAUSSIAN };
+
+struct options {
+    const char *sites;
+    int rank, rslora, init;
+    double alpha, dropout;
+};
+
+static const struct option options[] = {
+    {.name = "sites",
+     .type = OPT_STRING,
+     .offset = offsetof(struct options, sites),
+     .def = "all",
+     .choices = "LIST",
+     .help = "adapted linear layers: roles or name patterns joined by +"},
+    {.name = "rank",
+     .type = OPT_INT,
+     .offset = offsetof(struct options, rank),
+     .lo = 1,
+     .hi = 4096,
+     .def = "8",
+     .help = "rank r"},
+    {.name = "alpha",
+     .type = OPT_REAL,
+     .offset = offsetof(struct options, alpha),
+     .lo = 0,
+     .hi = 1e6,
+     .def = "16",
+     .help = "the update is scaled by alpha / rank"},
+    {.name = "dropout",
+     .type = OPT_REAL,
+     .offset = offsetof(struct options, dropout),
+     .lo = 0,
+     .hi = 0.99,
+     .def = "0",
+     .help = "dropout on the adapter's input"},
+    {.name = "rslora",
+     .type = OPT_BOOL,
+     .offset = offsetof(struct options, rslora),
+     .def = "no",
+     .help = "scale by alpha / sqrt(rank) instead"},
+    {.name = "init",
+     .type = OPT_ENUM,
+     .offset = offsetof(struct options, init),
+     .choices = "kaiming|gaussian",
+     .def = "kaiming",
+     .help = "start of A: U(-1/sqrt(in), 1/sqrt(in)) or N(0, 1/rank); B starts at 0"},
+    OPT_END,
+};
+
+struct adapter {
+    struct param *a, *b;
+    uint32_t who; /* of its dropout draws */
+};
+
+static double scale_of(const struct options *o)
+{
+    return o->rslora ? o->alpha / sqrt((double)o->rank) : o->alpha / o->rank;
+}
+
+static struct lowrank update_of(const struct site *site)
+{
+    const struct adapter *ad = site->adapter;
+    const struct options *o = ((const struct mrun *)site->run)->options;
+    return (struct lowrank){.a = ad->a->data,
+                            .b = ad->b->data,
+                            .in = site->in,
+                            .out = site->out,
+                            .r = o->rank,
+                            .hi = o->rank,
+                            .scale = scale_of(o)};
+}
+
+static status add_tensor(struct mrun *run, const struct site *site, const char *suffix, int rows, int cols,
+                         struct param **out)
+{
+    char *name = arena_printf(run->arena, "%s.%s", site->name, suffix);
+    if (!name) return ST_MEMORY;
+    return param_add(run->reg, P_ADAPTER, name, rows, cols, site->order, out);
+}
+
+static status lora_attach(struct mrun *run, struct site *site, const real *w)
+{
+    const struct options *o = run->options;
+    struct adapter *ad = site->adapter;
+    (void)w;
+    FAIL_IF(site->kind != SITE_LINEAR, ST_USAGE, "lora: %s is no linear layer and cannot take a low-rank update",
+            site->name);
+    TRY(add_tensor(run, site, "lora_A", o->rank, site->in, &ad->a));
+    TRY(add_tensor(run, site, "lora_B", site->out, o->rank, &ad->b));
+    if (o->init == INIT_KAIMING) {
+        double bound = 1 / sqrt((double)site->in);
+        rng_fill_uniform(run->rng, ad->a->name, ad->a->data, param_size(ad->a), -bound, bound);
+    } else {
+        rng_fill_normal(run->rng, ad->a->name, ad->a->data, param_size(ad->a), 0, 1.0 / o->rank);
+    }
+    ad->who = text_hash32(ad->a->name);
+    return ST_OK;
+}
+
+/* Table rows and token rows are different places, so they draw different dropout. */
+static struct dropout input_dropout(const struct use *u)
+{
+    const struct adapter *ad = u->site->adapter;
+    const struct options *o = ((const struct mrun *)u->site->run)->options;
+    return (struct dropout){u->pass->rng, u->pass->step, ad->who + (uint32_t)u->kind, u->pass->train ? o->dropout : 0};
+}
+
+static status new_matrix(struct arena *arena, int rows, int cols, struct mat *m)
+{
+    real *a;
+    NEW(a, arena, (size_t)rows * (size_t)cols);
+    *m = mat_of(a, rows, cols);
+    return ST_OK;
+}
+
+/* What the adapter reads: x itself, or a copy with dropout. The copy is made again in backward: the mask is a function.
+ */
+static status adapter_input(const struct use *u, const struct dropout *drop, const struct mat *x, struct mat *out)
+{
+    *out = *x;
+    if (drop->p <= 0) return ST_OK;
+    TRY(new_matrix(u->pass->scratch, x->rows, x->cols, out));
+    op_copy(x, out);
+    op_dropout(drop, u->row_key, out);
+    return ST_OK;
+}
+
+static status lora_forward(struct use *u, const struct mat *x, struct mat *y)
+{
+    struct lowrank lr = update_of(u->site);
+    struct dropout drop = input_dropout(u);
+    struct mat in, z;
+    TRY(base_forward(u, x, y));
+    struct arena_mark mark = arena_mark(u->pass->scratch);
+    TRY(new_matrix(u->pass->keep ? u->pass->tape : u->pass->scratch, x->rows, lr.r, &z));
+    TRY(adapter_input(u, &drop, x, &in));
+    lowrank_forward(&lr, &in, &z, y);
+    arena_reset(u->pass->scratch, mark);
+    u->saved = z.a;
+    return ST_OK;
+}
+
+static status lora_backward(struct use *u, const struct mat *x, const struct mat *dy, struct mat *dx)
+{
+    const struct adapter *ad = u->site->adapter;
+    struct lowrank lr = update_of(u->site);
+    struct dropout drop = input_dropout(u);
+    struct mat in, work, din, z = mat_of(u->saved, x->rows, lr.r);
+    TRY(base_backward(u, x, dy, dx));
+    struct arena_mark mark = arena_mark(u->pass->scratch);
+    TRY(adapter_input(u, &drop, x, &in));
+    TRY(new_matrix(u->pass->scratch, x->rows, lr.r, &work));
+    if (dx && drop.p > 0) {
+        TRY(new_matrix(u->pass->scratch, x->rows, x->cols, &din));
+        op_zero(&din);
+        lowrank_backward(&lr, &in, &z, dy, ad->a->grad, ad->b->grad, NULL, lr.lo, &work, &din);
+        op_dropout(&drop, u->row_key, &din);
+        op_add(&din, dx);
+    } else {
+        lowrank_backward(&lr, &in, &z, dy, ad->a->grad, ad->b->grad, NULL, lr.lo, &work, dx);
+    }
+    arena_reset(u->pass->scratch, mark);
+    return ST_OK;
+}
+
+static void lora_report(const struct mrun *run, const struct site *site, int variant, struct site_report *out)
+{
+    const struct options *o = run->options;
+    (void)variant;
+    out->rank = out->rank_max = o->rank;
+    out->trained = out->deployed = out->adapter_macs_per_token = (double)o->rank * (site->in + site->out);
+}
+
+/* W0 + s B A, with s on a copy of B so that the product adds into w directly. */
+static status lora_effective(const struct mrun *run, const struct site *site, int variant, real *w, real *b)
+{
+    struct lowrank lr = update_of(site);
+    struct mat scaled;
+    (void)variant, (void)b;
+    struct arena_mark mark = arena_mark(run->arena);
+    TRY(new_matrix(run->arena, lr.out, lr.r, &scaled));
+    memcpy(scaled.a, lr.b, sizeof *lr.b * (size_t)lr.out * (size_t)lr.r);
+    op_scale(&scaled, lr.scale);
+    gemm(lr.out, lr.in, lr.r, (struct gemm_in){.p = scaled.a, .ld = lr.r}, (struct gemm_in){.p = lr.a, .ld = lr.in}, w,
+         lr.in, true);
+    arena_reset(run->arena, mark);
+    return ST_OK;
+}
+
+/* "<site>.lora_A", as loralib writes it, or "<site>.lora_A.weight", as peft does; both in our shapes. */
+static struct param *lora_foreign(struct mrun *run, const char *name, bool *transpose)
+{
+    char ours[512];
+    size_t n = strlen(name), tail = strlen(".weight");
+    if (n > tail && strcmp(name + n - tail, ".weight") == 0) n -= tail;
+    if (n >= sizeof ours) return NULL;
+    memcpy(ours, name, n);
+    ours[n] = 0;
+    struct param *p = param_find(run->reg, ours);
+    *transpose = false;
+    return p && p->cls == P_ADAPTER ? p : NULL;
+}
+
+const struct method method_lora = {
+    .name = "lora",
+    .summary = "low-rank updates of linear layers",
+    .source = "Hu et al. 2022, arXiv 2106.09685; METHODS 3.2",
+    .abi = METHOD_ABI,
+    .flags = METHOD_MERGEABLE | METHOD_IDENTITY_INIT,
+    .options = options,
+    .option_size = sizeof(struct options),
+    .site_size = sizeof(struct adapter),
+    .attach = lora_attach,
+    .site_ops = {lora_forward, lora_backward},
+    .report = lora_report,
+    .effective = lora_effective,
+    .foreign = lora_foreign,
+};
