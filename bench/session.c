@@ -19,6 +19,7 @@ static status open_parts(const struct session_spec *spec, struct session *s)
     s->arith_options = spec->arith_options;
     s->store = spec->store ? spec->store : store_find("f32");
     s->store_options = spec->store_options;
+    FAIL_IF(!s->store, ST_INTERNAL, "this build has no f32 store");
     FAIL_IF((spec->method->flags & METHOD_TRAINS_BASE) && s->store != store_find("f32"), ST_USAGE,
             "method %s trains the base weights, which must then be kept as f32: store %s cannot be used",
             spec->method->name, s->store->name);
@@ -215,6 +216,9 @@ static status merge_site(struct session *s, struct site *site, int variant)
     if (site->bias) TRY(param_load(&s->reg, site->bias));
     if (site->bias) memcpy(b, site->bias->data, sizeof *b * (size_t)site->out);
     TRY(s->run.method->effective(&s->run, site, variant, w, b));
+    for (int j = 0; !site->bias && j < site->out; j++)
+        FAIL_IF(b[j] != 0, ST_UNSUPPORTED, "%s has no bias into which method %s could be merged", site->name,
+                s->run.method->name);
     site->w = wsrc_dense(w, site->out, site->in);
     if (site->bias) memcpy(site->bias->data, b, sizeof *b * (size_t)site->out);
     site->ops = NULL;

@@ -70,8 +70,8 @@ struct method {
     status (*step_end)(struct mrun *);               /* weights are new; clipped gradients still there */
     int (*variants)(const struct mrun *, struct variant *, int max); /* NULL: one, unnamed */
     void (*report)(const struct mrun *, const struct site *, int variant, struct site_report *);
-    status (*effective)(const struct mrun *, const struct site *, int variant, real *w,
-                        real *b); /* in: base; out: merged */
+    /* w [out, in], b [out]: in: the base weight and bias (zeros for a layer without one); out: the merged ones. */
+    status (*effective)(const struct mrun *, const struct site *, int variant, real *w, real *b);
     /* Adapters of other programs: offers one tensor of a foreign adapter file by its normalised name; NULL when
      * unknown. Returns the parameter and whether the tensor must be transposed. */
     struct param *(*foreign)(struct mrun *, const char *name, bool *transpose);
