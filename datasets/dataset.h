@@ -1,59 +1,81 @@
-/* Data sets: rows of text with a label. A task knows its columns, label names and metrics; GLUE's are built in, mini's are
- * generated, a user's are a section of the experiment file. */
+/* Data sets: rows of text with a label. A task knows its columns, label names and metrics; GLUE's are built in, mini's
+ * are generated, a user's are a section of the experiment file. */
 #ifndef PG_DATASETS_DATASET_H
 #define PG_DATASETS_DATASET_H
 
 #include <stdbool.h>
 #include <stdint.h>
 #include "core/arena.h"
+#include "core/option.h"
 #include "core/status.h"
 #include "datasets/tokenizer.h"
 
-enum { TASK_METRICS = 4, TASK_SETS = 4, TASK_LABELS = 64 };
+enum { TASK_METRICS = 4, TASK_SETS = 7, TASK_LABELS = 64 };
 
 struct rows {
     int n;
-    const char **a, **b;   /* texts; b NULL: single sentences */
-    float *label;          /* class index or value; NULL: unlabelled */
-    const char **row_id;   /* the index column of test files ("0", "1" ...); NULL: row number from 0 */
+    const char **a, **b; /* texts; b NULL: single sentences */
+    float *label;        /* class index or value; NULL: unlabelled */
+    const char **row_id; /* the index column of test files ("0", "1" ...); NULL: row number from 0 */
 };
 
 enum set_kind { SET_TRAIN, SET_DEV, SET_TEST };
 struct task_set {
     const char *name; /* "train", "dev", "dev_matched", "test", "test_mismatched", "ax" */
     enum set_kind kind;
-    const char *file; /* below the task's folder */
+    const char *file;       /* below the task's folder; NULL: generated */
     const char *submission; /* test sets: the GLUE submission's file name "MNLI-m.tsv"; else NULL */
 };
 
 struct task {
     const char *name, *summary, *source;
-    const char *dir;            /* folder below the data root: "CoLA" */
-    int labels;                 /* classes; 1: regression */
+    const char *dir;                     /* folder below the data root: "CoLA" */
+    int labels;                          /* classes; 1: regression */
     const char *label_name[TASK_LABELS]; /* as in the files and in submissions */
-    double lo, hi;              /* regression: range of labels */
+    double lo, hi;                       /* regression: range of labels */
     bool pair;
     const char *metric[TASK_METRICS]; /* names in metrics.h; [0] is the main one */
-    bool main_is_mean;          /* main score = mean of all metrics (STS-B, and MNLI's two dev sets by eval set) */
-    int max_len;                /* default maximum length in tokens (METHODS 5.3) */
-    struct task_set set[TASK_SETS + 2]; /* ends with name NULL */
-    double achievable;          /* mini: the documented score of a perfect rule-follower; 0: unknown */
-    /* Reads one set. data_root: folder of the experiment's `data` option; max_examples: 0 = all, else the first n of a fixed
-     * shuffle-free prefix. A bad row fails with file, line and column, unless the official file is known to hold it. */
-    status (*load)(const struct task *, const struct task_set *, const char *data_root, int max_examples, struct arena *,
-                   struct rows *);
+    bool main_is_mean; /* main score = mean of all metrics (STS-B, and MNLI's two dev sets by eval set) */
+    int max_len;       /* default maximum length in tokens (METHODS 5.3) */
+    struct task_set set[TASK_SETS + 1]; /* ends with name NULL */
+    double achievable;                  /* mini: the documented score of a perfect rule-follower; 0: unknown */
+    /* Reads one set. data_root: folder of the experiment's `data` option; max_examples: 0 = all, else the first n of a
+     * fixed shuffle-free prefix. A bad row fails with file, line and column, unless the official file is known to hold
+     * it. */
+    status (*load)(const struct task *, const struct task_set *, const char *data_root, int max_examples,
+                   struct arena *, struct rows *);
     const void *priv; /* user tasks: the column description */
 };
+
+/* Where a set's file lies: <data_root>/<dir>/<file>, or <data_root>/glue/<dir>/<file> where only that exists; user
+ * tasks: beside the experiment file, whatever data_root. *path = NULL for generated sets. The file need not exist;
+ * without a data_root where one is needed it fails. */
+status task_set_path(const struct task *, const struct task_set *, const char *data_root, struct arena *,
+                     const char **path);
+const struct task_set *task_set_find(const struct task *, const char *name); /* NULL: none */
 
 extern const struct task *const task_table[]; /* built-in: GLUE and mini; NULL-terminated (datasets/task_table.c) */
 const struct task *task_find(const char *name);
 
-/* A user's task from key/value pairs of an INI section [task NAME] (datasets/usertask.c): file format tsv|csv|jsonl, column
- * names or numbers, label names, metrics, file names per set. where: "file:line" of the section for messages. */
+/* A user's task from key/value pairs of an INI section [task NAME] (datasets/usertask.c, docs/ADD_A_TASK.md):
+ *
+ *   format = tsv | csv | jsonl
+ *   train, dev, test = FILE        relative to the experiment file's folder; train and dev are required
+ *   header = yes | no              yes: the first line names the columns (default); no: columns are numbers from 1
+ *   text_a, text_b, label, id      columns (jsonl: keys); text_b and id may be left out; id is used for test files
+ *   label_names = a, b, c          as they stand in the file, in the order of class numbers
+ *   regression = yes               instead of label_names: labels are numbers, within lo..hi when given
+ *   metric = accuracy, f1          the first one is the main one; default accuracy, or pearson, spearman
+ *   max_len = N                    default 128
+ *   summary = TEXT
+ *
+ * Errors begin with "file:line: "; a misspelt key gets a suggestion. Keys of the section that are not in
+ * usertask_option_table (training options) are the caller's: it passes only the rest. */
 struct key_value {
     const char *key, *value;
     int line;
 };
+extern const struct option usertask_option_table[];
 status usertask_make(const char *name, const struct key_value *, int count, const char *ini_path, struct arena *,
                      struct task **);
 
@@ -65,22 +87,23 @@ struct tokens {
     int n;
     const uint64_t *offset; /* [n+1] into ids */
     const int32_t *ids;
-    const uint8_t *types;   /* [offset[n]] */
-    const float *label;     /* [n]; NULL: unlabelled */
+    const uint8_t *types; /* [offset[n]] */
+    const float *label;   /* [n]; NULL: unlabelled */
     int longest;
-    int truncated;          /* rows that were cut to max_len */
-    char data_hash[65];     /* of the rows (texts and labels) */
-    char key[65];           /* of the cache file */
-    struct rows rows;       /* the texts (arena) when want_rows, for predictions and inspection; else zero */
-    void *priv;             /* the map */
+    int truncated;      /* rows that were cut to max_len */
+    char data_hash[65]; /* of the rows (texts and labels) */
+    char key[65];       /* of the cache file */
+    struct rows rows;   /* the texts (arena) when want_rows, for predictions and inspection; else zero */
+    void *priv;         /* the map */
 };
 /* cache_dir NULL: keep in memory only. A damaged or foreign cache file is rebuilt with a notice. */
 status tokens_load(const struct task *, const struct task_set *, const char *data_root, int max_examples,
-                   struct tokenizer *, int max_len, const char *cache_dir, bool want_rows, struct arena *, struct tokens *);
+                   struct tokenizer *, int max_len, const char *cache_dir, bool want_rows, struct arena *,
+                   struct tokens *);
 void tokens_close(struct tokens *);
 
-/* Writes predictions of a test set in GLUE submission form ("index<TAB>prediction", label names, STS-B clipped to 0..5 with three decimals; AX and MNLI
- * names), atomically. value: class index or regression value. */
+/* Writes predictions of a test set in GLUE submission form ("index<TAB>prediction", label names, STS-B clipped to 0..5
+ * with three decimals; AX and MNLI names), atomically. value: class index or regression value. */
 status submission_write(const struct task *, const struct task_set *, const struct rows *, const float *value,
                         const char *path);
 

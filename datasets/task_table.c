@@ -1,0 +1,42 @@
+/* The built-in tasks, and what can be asked of any task. */
+#include <string.h>
+#include "core/file.h"
+#include "datasets/glue.h"
+
+const struct task *const task_table[] = {&glue_cola, &glue_sst2, &glue_mrpc, &glue_stsb, &glue_qqp, &glue_mnli,
+                                         &glue_qnli, &glue_rte,  &glue_wnli, &glue_ax,   NULL};
+
+const struct task *task_find(const char *name)
+{
+    for (const struct task *const *t = task_table; *t; t++)
+        if (strcmp((*t)->name, name) == 0) return *t;
+    return NULL;
+}
+
+const struct task_set *task_set_find(const struct task *task, const char *name)
+{
+    for (const struct task_set *s = task->set; s->name; s++)
+        if (strcmp(s->name, name) == 0) return s;
+    return NULL;
+}
+
+status task_set_path(const struct task *task, const struct task_set *set, const char *data_root, struct arena *arena,
+                     const char **path)
+{
+    *path = NULL;
+    if (!set->file) return ST_OK;
+    if (!task->dir) {
+        *path = set->file;
+        return ST_OK;
+    }
+    FAIL_IF(!data_root || !*data_root, ST_USAGE,
+            "task %s needs a data folder: say data = PATH, where PATH/%s/%s is its %s set", task->name, task->dir,
+            set->file, set->name);
+    *path = arena_printf(arena, "%s/%s/%s", data_root, task->dir, set->file);
+    if (!*path) return ST_MEMORY;
+    if (file_exists(*path)) return ST_OK;
+    const char *below = arena_printf(arena, "%s/glue/%s/%s", data_root, task->dir, set->file);
+    if (!below) return ST_MEMORY;
+    if (file_exists(below)) *path = below;
+    return ST_OK;
+}
