@@ -91,10 +91,14 @@ int text_to_longlong(const char *s, long long *out)
 void text_from_double(double v, char *buf, size_t n)
 {
     locale_t old = uselocale(c_locale());
-    for (int digits = 1; digits <= 17; digits++) {
+    int digits = 1;
+    for (; digits < 17; digits++) {
         snprintf(buf, n, "%.*g", digits, v);
         if (isnan(v) || strtod(buf, NULL) == v) break;
     }
+    /* 100 rather than 1e+02: digits before the point cost nothing. */
+    int whole = isfinite(v) && fabs(v) >= 1 && fabs(v) < 1e15 ? (int)log10(fabs(v)) + 1 : 0;
+    snprintf(buf, n, "%.*g", digits > whole ? digits : whole, v);
     uselocale(old);
 }
 
