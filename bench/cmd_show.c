@@ -1,0 +1,120 @@
+/* One table row in full: what it is, where it comes from, its options. */
+#include <string.h>
+#include "bench/cli.h"
+#include "bench/experiment.h"
+
+static const struct {
+    unsigned flag;
+    const char *text;
+} flag_texts[] = {
+    {METHOD_MERGEABLE, "can be merged into the base weights"},
+    {METHOD_IDENTITY_INIT, "at the first step the model computes what the base computes"},
+    {METHOD_NEEDS_WEIGHT, "looks at the base weights when it is attached"},
+    {METHOD_TRAINS_BASE, "trains base weights (store = f32 only)"},
+    {METHOD_WHOLE_TABLE, "needs all rows of relative-position tables"},
+    {METHOD_HIDDEN, "a teaching copy"},
+};
+
+static void show_options(const char *title, const struct option *table)
+{
+    if (!table || !table->name) {
+        printf("\n%s: none\n", title);
+        return;
+    }
+    printf("\n%s:\n", title);
+    option_help(stdout, table, 0);
+}
+
+static status show_method(const char *name)
+{
+    const char *names[256];
+    int n = 0;
+    const struct method *m = method_find(name);
+    for (const struct method *const *t = method_table; *t && n < 256; t++) names[n++] = (*t)->name;
+    if (!m) return cli_unknown("", "method", name, names, n);
+    printf("%s: %s\n", m->name, m->summary);
+    if (m->source) printf("source: %s\n", m->source);
+    if (m->preset_of) printf("preset of %s with: %s\n", m->preset_of->name, m->preset);
+    if (m->unavailable) printf("cannot run in this build: %s\n", m->unavailable);
+    for (size_t i = 0; i < sizeof flag_texts / sizeof flag_texts[0]; i++)
+        if (m->flags & flag_texts[i].flag) printf("- %s\n", flag_texts[i].text);
+    while (m->preset_of) m = m->preset_of;
+    show_options("Options in [row NAME]", m->options);
+    return ST_OK;
+}
+
+static status show_store(const char *name)
+{
+    const char *names[64];
+    int n = 0;
+    const struct store *s = store_find(name);
+    for (const struct store *const *t = store_table; *t && n < 64; t++) names[n++] = (*t)->name;
+    if (!s) return cli_unknown("", "store", name, names, n);
+    printf("%s: %s\n", s->name, s->summary);
+    if (s->source) printf("source: %s\n", s->source);
+    show_options("Options in [row NAME], beside store = NAME", s->options);
+    return ST_OK;
+}
+
+static status show_task(const char *name)
+{
+    const char *names[256];
+    int n = 0;
+    const struct task *t = task_find(name);
+    for (const struct task *const *p = task_table; *p && n < 256; p++) names[n++] = (*p)->name;
+    if (!t) return cli_unknown("", "task", name, names, n);
+    printf("%s: %s\n", t->name, t->summary);
+    if (t->source) printf("source: %s\n", t->source);
+    if (t->labels == 1)
+        printf("regression: values of %g to %g\n", t->lo, t->hi);
+    else
+        for (int i = 0; i < t->labels; i++) printf("%s%s", i ? ", " : "labels: ", t->label_name[i]);
+    printf("%stexts: %s\nmetrics:", t->labels == 1 ? "" : "\n", t->pair ? "pairs" : "single");
+    for (int i = 0; i < TASK_METRICS && t->metric[i]; i++) printf(" %s", t->metric[i]);
+    printf("%s\nlongest input: %d tokens\n", t->main_is_mean ? " (the score is their mean)" : "", t->max_len);
+    if (t->achievable > 0) printf("score of one who knows the rules: %g\n", t->achievable);
+    printf("\nSets:\n");
+    for (const struct task_set *s = t->set; s->name; s++) {
+        static const char *const kind[] = {"training", "evaluation", "prediction"};
+        printf("  %-18s %-10s %s%s%s%s%s\n", s->name, kind[s->kind], s->file && t->dir ? t->dir : "",
+               s->file && t->dir ? "/" : "", s->file ? s->file : "generated", s->submission ? "  submission: " : "",
+               s->submission ? s->submission : "");
+    }
+    return ST_OK;
+}
+
+static status run_show(const void *options, char **args, int count, struct arena *arena)
+{
+    static const char *const kinds[] = {"method", "store", "task", "train", "experiment"};
+    static status (*const show[])(const char *) = {show_method, show_store, show_task};
+    (void)options;
+    (void)arena;
+    for (int i = 0; i < 3; i++) {
+        if (strcmp(args[0], kinds[i]) != 0) continue;
+        FAIL_IF(count < 2, ST_USAGE, "show %s: which one? `peftgrid list %ss` names them", kinds[i], kinds[i]);
+        return show[i](args[1]);
+    }
+    FAIL_IF(count == 2 && (strcmp(args[0], "train") == 0 || strcmp(args[0], "experiment") == 0), ST_USAGE,
+            "show %s takes no name", args[0]);
+    if (strcmp(args[0], "train") == 0) {
+        printf("Options of the trainer, in [train], [task T], [row R] and [row R task T].\n");
+        show_options("Options", train_option_table);
+        return ST_OK;
+    }
+    if (strcmp(args[0], "experiment") == 0) {
+        printf("Options of the section [experiment].\n");
+        show_options("Options", experiment_option_table);
+        return ST_OK;
+    }
+    return cli_unknown("", "kind of thing", args[0], kinds, 5);
+}
+
+const struct command command_show = {
+    .name = "show",
+    .summary = "tell all about a method, a store, a task or the trainer's options",
+    .usage = "method NAME | store NAME | task NAME | train | experiment",
+    .details = "The option tables shown are the ones that parse experiment files, with their defaults and ranges.",
+    .min_args = 1,
+    .max_args = 2,
+    .run = run_show,
+};
