@@ -1,4 +1,12 @@
-/* An experiment file (INI) and the grid of cells it spans: methods x tasks x seeds x option lists. */
+/* An experiment file (INI) and the grid of cells it spans: methods x tasks x seeds x option lists.
+ *
+ *   [experiment]  name, description, model, data, tasks, seeds, methods (row names), runs
+ *   [train]       options of the trainer, for every cell
+ *   [task T]      options of the trainer for task T; or, with `format`, the definition of a user's task
+ *   [row R]       method (default: R), its options, store and its options, options of the trainer; [method R] is the
+ * same [row R task T]  the same for one row and task
+ *
+ * Later sections of that list win. A list of values ("rank = 4, 8") spans the grid. */
 #ifndef PG_BENCH_EXPERIMENT_H
 #define PG_BENCH_EXPERIMENT_H
 
@@ -9,35 +17,58 @@
 #include "methods/method.h"
 #include "models/store.h"
 
+/* Raised when a change of the compute code changes the bits of results: old records then no longer count as done. */
+enum { NUMERICS_VERSION = 1 };
+
 /* One fully resolved cell. id: SHA-256 over canon, which holds all that decides the bits. */
 struct cell {
-    const char *row;    /* the table row's name: "lora", "lora-r4" */
-    const char *label;  /* "row/task/seed[/key=value...]" for progress and messages */
+    const char *row;   /* the table row's name: "lora", "lora-r4" */
+    const char *label; /* "row/task/seed[/key=value...]" for progress and messages; unique in the experiment */
     const struct method *method; /* presets already resolved to the method that runs */
-    const void *method_options;
+    const void *method_options;  /* NULL when the method has none */
     const struct store *store;
     const void *store_options;
     const struct task *task;
     struct train_options train;
-    const char *model_path;     /* resolved folder, or "mini" */
-    const char *model_label;    /* as written in the experiment */
-    const char *data_root;
+    const char *model_path;  /* resolved folder, or "mini"; as written when it is not there (experiment_inputs tells) */
+    const char *model_label; /* as written in the experiment */
+    const char *data_root;   /* likewise; "" when the experiment names none */
     long long seed;
-    const char *canon; /* canonical text without hashes of model, data, tokenizer: run_id adds them */
+    const char *canon; /* sorted key=value lines without the hashes of model, tokenizer and data: cell_id adds them */
     const char **sweep_key, **sweep_value; /* list options of this cell, for table rows and columns */
     int sweeps;
 };
 
 struct experiment {
-    const char *name, *path, *runs_dir;
-    struct cell *cell;
+    const char *name, *path, *runs_dir; /* runs_dir: "<runs>/<name>", where the records of this experiment lie */
+    struct cell *cell;                  /* by seed, then task, row and list values: early cells fill a whole table */
     int cells;
     const char *description;
+    const char *folder;       /* of the file */
+    const char *model, *data; /* as written */
+    int model_line, data_line;
 };
 
+/* Reads and resolves everything that the file alone decides; looks at no model or data file. Errors: ST_USAGE,
+ * "file:line:
+ * ..." with the nearest known name for a misspelt one. */
 status experiment_read(const char *path, struct arena *, struct experiment *);
 
-/* id of a cell: needs the model's, tokenizer's and data's hashes. */
-status cell_id(const struct cell *, const char *model_hash, const char *tokenizer_hash, const char *data_hash, char id[65]);
+/* Model and data folders are there (ST_INPUT, naming file, line and the places looked at, when not). */
+status experiment_inputs(const struct experiment *, struct arena *);
+
+/* A task whose files lie below the data root; the mini tasks are generated. */
+bool task_needs_data(const struct task *);
+
+/* Another place for records: "<runs>/<name>". */
+status experiment_move(struct experiment *, const char *runs, struct arena *);
+
+/* id of a cell: needs the model's, tokenizer's and data's hashes. Adds the content of an adapter that the run starts
+ * from. */
+status cell_id(const struct cell *, const char *model_hash, const char *tokenizer_hash, const char *data_hash,
+               char id[65]);
+
+/* The options of [experiment], for help. */
+extern const struct option experiment_option_table[];
 
 #endif

@@ -1,0 +1,388 @@
+/* For every row and task: the settings that hold, by precedence; the lists among them as dimensions of a little grid;
+ * and for every point of it the option structs and the canonical text.
+ *
+ * Names decide what a setting is: no option of a method or store may have the name of a trainer option (checked), so
+ * one list of settings by name is enough. */
+#include "bench/experiment_grid.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include "bench/cli.h"
+#include "core/file.h"
+#include "core/sha256.h"
+#include "core/text.h"
+
+enum { MAX_SETTINGS = 256, MAX_CELLS = 100000 };
+
+struct setting {
+    const char *key;
+    char **value; /* one, or the list that spans the grid */
+    int values;
+    const char *where; /* "file:line" for messages */
+};
+struct point { /* one row on one task, all its settings */
+    const struct grid_spec *spec;
+    const struct grid_row *row;
+    const struct grid_task *task;
+    struct setting set[MAX_SETTINGS];
+    int settings;
+    int at[MAX_SETTINGS]; /* chosen value of each */
+    struct arena *arena;
+};
+
+/* ---- settings by precedence ---- */
+
+static status put_setting(struct point *p, const struct key_value *kv)
+{
+    struct setting *s = NULL;
+    char *where = kv->line ? arena_printf(p->arena, "%s:%d", p->spec->path, kv->line)
+                           : arena_printf(p->arena, "preset of method %s", p->row->asked);
+    if (!where) return ST_MEMORY;
+    for (int i = 0; i < p->settings && !s; i++)
+        if (strcmp(p->set[i].key, kv->key) == 0) s = &p->set[i];
+    if (!s) {
+        FAIL_IF(p->settings == MAX_SETTINGS, ST_USAGE, "%s: more than %d settings for one row", where, MAX_SETTINGS);
+        s = &p->set[p->settings++];
+    }
+    s->key = kv->key;
+    s->where = where;
+    TRY(text_split(kv->value, ',', p->arena, &s->value, &s->values));
+    if (s->values == 0) {
+        FAIL_IF(strchr(kv->value, ','), ST_USAGE, "%s: '%s' is an empty list", where, kv->key);
+        s->value[0] = (char *)""; /* text_split leaves room for one word at least */
+        s->values = 1;
+    }
+    return ST_OK;
+}
+
+static status put_settings(struct point *p, const struct key_value *kv, int count)
+{
+    for (int i = 0; i < count; i++)
+        if (strcmp(kv[i].key, "method") != 0) TRY(put_setting(p, &kv[i]));
+    return ST_OK;
+}
+
+static status collect(struct point *p, int row, int task)
+{
+    const struct grid_spec *spec = p->spec;
+    TRY(put_settings(p, p->row->preset, p->row->presets));
+    if (spec->train) TRY(put_settings(p, spec->train->kv, spec->train->count));
+    TRY(put_settings(p, p->task->train, p->task->trains));
+    if (p->row->section) TRY(put_settings(p, p->row->section->kv, p->row->section->count));
+    for (int i = 0; i < spec->overrides; i++)
+        if (spec->override[i].row == row && spec->override[i].task == task)
+            TRY(put_settings(p, spec->override[i].section->kv, spec->override[i].section->count));
+    return ST_OK;
+}
+
+/* ---- one point of the grid ---- */
+
+/* The place of a setting, -1 when it is not given. */
+static int setting_find(const struct point *p, const char *key)
+{
+    for (int i = 0; i < p->settings; i++)
+        if (strcmp(p->set[i].key, key) == 0) return i;
+    return -1;
+}
+
+static int add_names(const struct option *table, const char **names, int n, int max)
+{
+    for (const struct option *o = table; o && o->name && n < max; o++)
+        if (!(o->flags & OPTION_HIDDEN)) names[n++] = o->name;
+    return n;
+}
+
+static status unknown_setting(const struct cell *c, const struct setting *s)
+{
+    const char *names[512];
+    int n = 0;
+    names[n++] = "method";
+    names[n++] = "store";
+    n = add_names(c->method->options, names, n, 512);
+    n = add_names(c->store->options, names, n, 512);
+    n = add_names(train_option_table, names, n, 512);
+    const char *near = text_nearest(s->key, names, n);
+    if (near) return fail(ST_USAGE, "%s: unknown option '%s'; did you mean '%s'?", s->where, s->key, near);
+    return fail(ST_USAGE, "%s: unknown option '%s': neither method %s nor store %s nor the trainer has it", s->where,
+                s->key, c->method->name, c->store->name);
+}
+
+/* Fills an option struct from the settings; *out stays NULL for a table without options. */
+static status fill(struct point *p, const char *what, const struct option *table, void *base)
+{
+    TRY(option_defaults(table, base, p->arena));
+    for (const struct option *o = table; o && o->name; o++)
+        FAIL_IF(!o->def && setting_find(p, o->name) < 0, ST_USAGE,
+                "%s: row '%s', task '%s': %s needs a value for '%s': none is given in [train], [task %s] or [row %s]",
+                p->spec->path, p->row->name, p->task->name, what, o->name, p->task->name, p->row->name);
+    for (int i = 0; i < p->settings; i++) {
+        const struct setting *s = &p->set[i];
+        if (option_find(table, s->key)) TRY(option_set(table, base, s->key, s->value[p->at[i]], s->where, p->arena));
+    }
+    return ST_OK;
+}
+
+static status fill_new(struct point *p, const char *what, const struct option *table, size_t size, const void **out)
+{
+    *out = NULL;
+    if (!table || !table->name) return ST_OK;
+    void *base = arena_zalloc(p->arena, size);
+    if (!base) return ST_MEMORY;
+    TRY(fill(p, what, table, base));
+    *out = base;
+    return ST_OK;
+}
+
+static status choose_store(struct point *p, struct cell *c)
+{
+    int at = setting_find(p, "store"), n = 0;
+    const char *name = at < 0 ? "f32" : p->set[at].value[p->at[at]], *names[64];
+    c->store = store_find(name);
+    if (c->store) return ST_OK;
+    for (const struct store *const *s = store_table; *s && n < 64; s++) names[n++] = (*s)->name;
+    return cli_unknown(at < 0 ? p->spec->path : p->set[at].where, "store", name, names, n);
+}
+
+static status fill_options(struct point *p, struct cell *c)
+{
+    const struct method *m = c->method;
+    for (int i = 0; i < p->settings; i++) {
+        const struct setting *s = &p->set[i];
+        if (strcmp(s->key, "store") != 0 && !option_find(m->options, s->key) &&
+            !option_find(c->store->options, s->key) && !option_find(train_option_table, s->key))
+            return unknown_setting(c, s);
+    }
+    TRY(fill(p, "training", train_option_table, &c->train));
+    TRY(fill_new(p, "the method", m->options, m->option_size, &c->method_options));
+    TRY(fill_new(p, "the store", c->store->options, c->store->option_size, &c->store_options));
+    FAIL_IF((m->flags & METHOD_TRAINS_BASE) && strcmp(c->store->name, "f32") != 0, ST_USAGE,
+            "%s: row '%s': method %s trains base weights and needs store = f32, not %s", p->spec->path, p->row->name,
+            m->name, c->store->name);
+    return ST_OK;
+}
+
+static status canonical_value(struct point *p, const struct cell *c, const char *key, const char **out)
+{
+    const struct option *o;
+    const void *base;
+    char buf[4096];
+    if ((o = option_find(c->method->options, key)))
+        base = c->method_options;
+    else if ((o = option_find(c->store->options, key)))
+        base = c->store_options;
+    else if ((o = option_find(train_option_table, key)))
+        base = &c->train;
+    else {
+        *out = c->store->name;
+        return ST_OK;
+    }
+    option_text(o, base, buf, sizeof buf);
+    return (*out = arena_strdup(p->arena, buf)) ? ST_OK : ST_MEMORY;
+}
+
+static status make_sweeps(struct point *p, struct cell *c)
+{
+    c->sweeps = 0;
+    NEW(c->sweep_key, p->arena, p->settings + 1);
+    NEW(c->sweep_value, p->arena, p->settings + 1);
+    c->label = arena_printf(p->arena, "%s/%s/%lld", c->row, c->task->name, c->seed);
+    for (int i = 0; i < p->settings && c->label; i++) {
+        if (p->set[i].values < 2) continue;
+        c->sweep_key[c->sweeps] = p->set[i].key;
+        TRY(canonical_value(p, c, p->set[i].key, &c->sweep_value[c->sweeps]));
+        c->label = arena_printf(p->arena, "%s/%s=%s", c->label, p->set[i].key, c->sweep_value[c->sweeps++]);
+    }
+    return c->label ? ST_OK : ST_MEMORY;
+}
+
+/* ---- canonical text ---- */
+
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static status sorted_lines(const char *lines, struct arena *arena, const char **out)
+{
+    char **line;
+    int n;
+    size_t at = 0;
+    TRY(text_split(lines, '\n', arena, &line, &n));
+    qsort(line, (size_t)n, sizeof *line, by_text);
+    char *s = arena_alloc(arena, strlen(lines) + 2);
+    if (!s) return ST_MEMORY;
+    for (int i = 0; i < n; i++) {
+        size_t len = strlen(line[i]);
+        memcpy(s + at, line[i], len);
+        at += len;
+        s[at++] = '\n';
+    }
+    s[at] = 0;
+    *out = s;
+    return ST_OK;
+}
+
+static status canonical_lines(const struct point *p, const struct cell *c, struct text *t)
+{
+    TRY(text_printf(t, "numerics=%d\nmethod=%s\nstore=%s\ntask=%s\nseed=%lld\n", NUMERICS_VERSION, c->method->name,
+                    c->store->name, c->task->name, c->seed));
+    TRY(option_canonical(c->method->options, c->method_options, "method", t));
+    TRY(option_canonical(c->store->options, c->store_options, "store", t));
+    TRY(option_canonical(train_option_table, &c->train, "train", t));
+    return text_put(t, p->task->definition);
+}
+
+static status make_canon(struct point *p, struct cell *c)
+{
+    struct text t = {0};
+    status st = canonical_lines(p, c, &t);
+    if (st == ST_OK) st = sorted_lines(t.s, p->arena, &c->canon);
+    text_free(&t);
+    return st;
+}
+
+/* ---- the grid ---- */
+
+static status make_cell(struct point *p, struct cell *c)
+{
+    TRY(choose_store(p, c));
+    TRY(fill_options(p, c));
+    TRY(make_sweeps(p, c));
+    return make_canon(p, c);
+}
+
+/* The next point: the last list turns fastest. 0 after the last one. */
+static int next_point(struct point *p)
+{
+    for (int i = p->settings - 1; i >= 0; i--) {
+        if (++p->at[i] < p->set[i].values) return 1;
+        p->at[i] = 0;
+    }
+    return 0;
+}
+
+static int by_label(const void *a, const void *b)
+{
+    return strcmp((*(const struct cell *const *)a)->label, (*(const struct cell *const *)b)->label);
+}
+
+static status check_labels(const struct experiment *e, struct arena *arena)
+{
+    const struct cell **c;
+    NEW(c, arena, e->cells + 1);
+    for (int i = 0; i < e->cells; i++) c[i] = &e->cell[i];
+    qsort(c, (size_t)e->cells, sizeof *c, by_label);
+    for (int i = 1; i < e->cells; i++)
+        FAIL_IF(by_label(&c[i - 1], &c[i]) == 0, ST_USAGE, "%s: row '%s': a list gives the same value twice (%s)",
+                e->path, c[i]->row, c[i]->label);
+    return ST_OK;
+}
+
+static status check_names(const struct method *m)
+{
+    for (const struct option *o = m->options; o && o->name; o++)
+        FAIL_IF(option_find(train_option_table, o->name) || strcmp(o->name, "store") == 0 ||
+                    strcmp(o->name, "method") == 0,
+                ST_INTERNAL, "method %s: its option '%s' has the name of an option of the trainer", m->name, o->name);
+    return ST_OK;
+}
+
+/* Counts the points of a row and task, with its settings collected into *p. */
+static status start_point(struct point *p, const struct grid_spec *spec, int row, int task, struct arena *arena,
+                          int *count)
+{
+    *p = (struct point){.spec = spec, .row = &spec->row[row], .task = &spec->task[task], .arena = arena};
+    TRY(check_names(p->row->method));
+    TRY(collect(p, row, task));
+    long long n = 1;
+    for (int i = 0; i < p->settings; i++) {
+        n *= p->set[i].values;
+        FAIL_IF(n > MAX_CELLS, ST_USAGE, "%s: row '%s' spans more than %d cells", spec->path, p->row->name, MAX_CELLS);
+    }
+    *count = (int)n;
+    return ST_OK;
+}
+
+static status make_block(struct point *p, long long seed, int count, struct experiment *e)
+{
+    for (int i = 0; i < count; i++) {
+        struct cell c = {.row = p->row->name,
+                         .method = p->row->method,
+                         .task = p->task->task,
+                         .seed = seed,
+                         .model_label = e->model};
+        TRY(make_cell(p, &c));
+        e->cell[e->cells++] = c;
+        next_point(p);
+    }
+    return ST_OK;
+}
+
+status grid_make(const struct grid_spec *spec, struct arena *arena, const char *model_path, const char *data_root,
+                 struct experiment *e)
+{
+    struct point *p;
+    int n;
+    long long total = 0;
+    NEW(p, arena, 1);
+    for (int t = 0; t < spec->tasks; t++)
+        for (int r = 0; r < spec->rows; r++) {
+            TRY(start_point(p, spec, r, t, arena, &n));
+            total += (long long)n * spec->seeds;
+            FAIL_IF(total > MAX_CELLS, ST_USAGE, "%s: the grid has more than %d cells", spec->path, MAX_CELLS);
+        }
+    NEW(e->cell, arena, total);
+    e->cells = 0;
+    for (int s = 0; s < spec->seeds; s++)
+        for (int t = 0; t < spec->tasks; t++)
+            for (int r = 0; r < spec->rows; r++) {
+                TRY(start_point(p, spec, r, t, arena, &n));
+                TRY(make_block(p, spec->seed[s], n, e));
+            }
+    for (int i = 0; i < e->cells; i++) {
+        e->cell[i].model_path = model_path;
+        e->cell[i].data_root = data_root;
+    }
+    return check_labels(e, arena);
+}
+
+/* ---- the id ---- */
+
+/* What an adapter to start from holds: a file, or the files of a peft folder. */
+static status adapter_hash(const char *path, struct sha256 *sum)
+{
+    static const char *const part[] = {"adapter_config.json", "adapter_model.safetensors", "adapter_model.bin"};
+    char hex[SHA256_HEX], full[4096];
+    if (!file_is_dir(path)) {
+        TRY(sha256_file(path, hex));
+        sha256_add(sum, hex, SHA256_HEX - 1);
+        return ST_OK;
+    }
+    for (int i = 0; i < 3; i++) {
+        snprintf(full, sizeof full, "%s/%s", path, part[i]);
+        if (!file_exists(full)) continue;
+        TRY(sha256_file(full, hex));
+        sha256_add(sum, part[i], strlen(part[i]));
+        sha256_add(sum, hex, SHA256_HEX - 1);
+    }
+    return ST_OK;
+}
+
+status cell_id(const struct cell *c, const char *model_hash, const char *tokenizer_hash, const char *data_hash,
+               char id[65])
+{
+    const struct {
+        const char *name, *value;
+    } extra[] = {{"model_hash=", model_hash}, {"tokenizer_hash=", tokenizer_hash}, {"data_hash=", data_hash}};
+    struct sha256 sum;
+    sha256_begin(&sum);
+    sha256_add(&sum, c->canon, strlen(c->canon));
+    for (int i = 0; i < 3; i++) {
+        sha256_add(&sum, extra[i].name, strlen(extra[i].name));
+        sha256_add(&sum, extra[i].value, strlen(extra[i].value));
+        sha256_add(&sum, "\n", 1);
+    }
+    if (c->train.init_from && *c->train.init_from) TRY(adapter_hash(c->train.init_from, &sum));
+    sha256_end(&sum, id);
+    return ST_OK;
+}

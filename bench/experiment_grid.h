@@ -1,0 +1,44 @@
+/* Rows x tasks x seeds x lists to cells: the second half of experiment_read. */
+#ifndef PG_BENCH_EXPERIMENT_GRID_H
+#define PG_BENCH_EXPERIMENT_GRID_H
+
+#include "bench/experiment.h"
+#include "bench/experiment_ini.h"
+
+enum { PRESET_DEPTH = 4 };
+
+struct grid_row {
+    const char *name;
+    int line;
+    const struct ini_section *section; /* NULL: none */
+    const struct method *method;       /* that runs */
+    const struct key_value *preset;    /* options of the preset it was named by, outermost last; line 0 */
+    int presets;
+    const char *asked; /* the method as asked for: "qlora" */
+};
+struct grid_task {
+    const char *name;
+    const struct task *task;
+    const struct key_value *train; /* trainer options of [task NAME] */
+    int trains;
+    const char *definition; /* canonical lines of a user's task; "" for built-in ones */
+};
+struct grid_override { /* [row R task T] */
+    const struct ini_section *section;
+    int row, task;
+};
+struct grid_spec {
+    const char *path; /* of the INI file, for messages */
+    const struct ini_section *train;
+    struct grid_row *row;
+    struct grid_task *task;
+    struct grid_override *override;
+    const long long *seed;
+    int rows, tasks, overrides, seeds;
+};
+
+/* Fills e->cell; the model, data and label fields of e are set already. */
+status grid_make(const struct grid_spec *, struct arena *, const char *model_path, const char *data_root,
+                 struct experiment *e);
+
+#endif

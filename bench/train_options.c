@@ -1,0 +1,53 @@
+#include "bench/train_options.h"
+
+#include <math.h>
+#include <stddef.h>
+
+#define AT(field) offsetof(struct train_options, field)
+
+const struct option train_option_table[] = {
+    {"epochs", OPT_INT, AT(epochs), 1, 1e6, "3", NULL, "passes over the training set, unless steps is given", 0},
+    {"steps", OPT_INT, AT(steps), 0, 1e9, "0", NULL, "optimiser steps; 0: from epochs", 0},
+    {"batch", OPT_INT, AT(batch), 1, 65535, "32", NULL, "examples in an optimiser step", 0},
+    {"micro_batch", OPT_INT, AT(micro_batch), 0, 65535, "0", NULL, "examples in one forward pass; 0: the whole batch",
+     0},
+    {"eval_batch", OPT_INT, AT(eval_batch), 1, 65535, "32", NULL, "examples in one evaluation pass; changes no result",
+     OPTION_NO_ID},
+    {"max_len", OPT_INT, AT(max_len), 0, 65535, "0", NULL, "tokens kept of an example; 0: the task's default", 0},
+    {"max_train", OPT_INT, AT(max_train), 0, 2147483647, "0", NULL, "first training examples to use; 0: all", 0},
+    {"max_dev", OPT_INT, AT(max_dev), 0, 2147483647, "0", NULL, "first evaluation examples to use; 0: all", 0},
+    {"lr", OPT_REAL, AT(lr), 0, 100, NULL, NULL, "peak learning rate; must be given", 0},
+    {"weight_decay", OPT_REAL, AT(weight_decay), 0, 100, "0.01", NULL,
+     "decoupled weight decay; never of biases and norms", 0},
+    {"beta1", OPT_REAL, AT(beta1), 0, 0.999999, "0.9", NULL, "AdamW's first moment", 0},
+    {"beta2", OPT_REAL, AT(beta2), 0, 0.99999999, "0.999", NULL, "AdamW's second moment", 0},
+    {"eps", OPT_REAL, AT(eps), 1e-20, 1, "1e-8", NULL, "AdamW's epsilon", 0},
+    {"clip", OPT_REAL, AT(clip), 0, INFINITY, "1", NULL, "largest norm of all gradients together; 0: no clipping", 0},
+    {"adamw", OPT_ENUM, AT(adamw), 0, 0, "torch", ADAMW_CHOICES, "form of AdamW: PyTorch's or Hugging Face 4.4's", 0},
+    {"schedule", OPT_ENUM, AT(schedule), 0, 0, "linear", SCHEDULE_CHOICES, "learning rate over the steps", 0},
+    {"warmup_steps", OPT_INT, AT(warmup_steps), 0, 1e9, "0", NULL, "steps of rising rate; 0: from warmup_ratio", 0},
+    {"warmup_ratio", OPT_REAL, AT(warmup_ratio), 0, 1, "0", NULL, "warm-up as a part of all steps, rounded up", 0},
+    {"head_lr", OPT_REAL, AT(head_lr), 0, 100, "0", NULL, "learning rate of the task head; 0: lr", 0},
+    {"hidden_dropout", OPT_REAL, AT(hidden_dropout), -1, 0.99, "-1", NULL,
+     "dropout rate of hidden states; below 0: the checkpoint's config", 0},
+    {"attn_dropout", OPT_REAL, AT(attn_dropout), -1, 0.99, "-1", NULL,
+     "dropout rate of attention weights; below 0: the checkpoint's config", 0},
+    {"cls_dropout", OPT_REAL, AT(cls_dropout), -1, 0.99, "-1", NULL,
+     "dropout rate before the classifier; below 0: the checkpoint's config", 0},
+    {"train_pooler", OPT_ENUM, AT(train_pooler), 0, 0, "auto", "auto|no|yes",
+     "auto: trained when the checkpoint lacks it or it is not part of the backbone", 0},
+    {"eval_steps", OPT_INT, AT(eval_steps), 0, 1e9, "0", NULL, "steps between evaluations; 0: after every epoch", 0},
+    {"protocol", OPT_ENUM, AT(protocol), 0, 0, "best", PROTOCOL_CHOICES,
+     "which evaluation is the score: the best, the last, or chosen on one half of the set and read on the other", 0},
+    {"init_from", OPT_STRING, AT(init_from), 0, 0, "", "PATH",
+     "start from a saved adapter (.safetensors or peft folder)", 0},
+    {"save_adapter", OPT_BOOL, AT(save_adapter), 0, 0, "no", NULL, "keep the trained tensors beside the record",
+     OPTION_NO_ID},
+    {"group_lengths", OPT_BOOL, AT(group_lengths), 0, 0, "no", NULL, "batches of similar length instead of random ones",
+     0},
+    {"precision", OPT_ENUM, AT(precision), 0, 0, "f32", "f32", "arithmetic of the network", 0},
+    {"gemm", OPT_ENUM, AT(gemm), 0, 0, "own", "own|openblas",
+     "matrix products; openblas gives other bits on other processors", 0},
+    {"threads", OPT_INT, AT(threads), 0, 1024, "0", NULL, "threads of one run, 0: all; changes no result",
+     OPTION_NO_ID},
+    OPT_END};
