@@ -14,16 +14,24 @@ struct model_config {
     enum family family;
     int vocab, hidden, layers, heads, ffn, max_positions, type_vocab, pad_id;
     enum activation act;
-    double norm_eps, hidden_dropout, attn_dropout, cls_dropout, init_range;
+    double norm_eps, hidden_dropout, attn_dropout, init_range;
+    double cls_dropout; /* before the classifier; key absent or null: hidden_dropout, as in Hugging Face */
     /* DeBERTa (METHODS 1.1) */
     bool relative, share_att_key, c2p, p2c, norm_rel, position_biased_input;
-    int position_buckets, max_relative; /* max_relative already replaced by max_positions when < 1 */
-    enum activation pooler_act;
-    double pooler_dropout;
-    int num_labels; /* 0: the file does not say */
+    int position_buckets;       /* 0: no log buckets */
+    int max_relative;           /* max_relative already replaced by max_positions when < 1 */
+    enum activation pooler_act; /* BERT, RoBERTa: tanh */
+    double pooler_dropout;      /* before the pooler's dense layer; RoBERTa: its classifier_dropout */
+    int num_labels;             /* 0: the file does not say */
+    /* Decoders (METHODS 2); encoders: kv_heads = heads, the rest unset */
+    int kv_heads, head_dim;
+    double rope_theta, rotary_part; /* part of a head's dimensions that is rotated: 1 = all */
+    bool tied;                      /* output layer = word embedding */
 };
 
-/* dir/config.json. Errors name the file, the key and what was expected; an unknown model_type lists the supported ones. */
+/* dir/config.json. Errors name the file, the key and what was expected; an unknown model_type lists the supported ones.
+ * A key that is absent or null has Hugging Face's default of that family; a form of the network that this program does
+ * not compute (a convolution after the first layer, other position types, scaled rotary angles) is ST_UNSUPPORTED. */
 status config_read(const char *dir, struct arena *, struct model_config *);
 
 #endif

@@ -1,0 +1,342 @@
+/* config.json: a table of keys per family group fills struct model_config; see config.h.
+ *
+ * Hugging Face's classes leave out keys that have the class's default, so each family starts from those defaults. */
+#include "models/config.h"
+
+#include <limits.h>
+#include <stddef.h>
+#include <string.h>
+#include <strings.h>
+#include "core/file.h"
+#include "core/jsonfile.h"
+
+static const size_t config_max = 16u << 20;
+
+enum { MAX_HIDDEN = 1 << 20, MAX_LAYERS = 4096, MAX_VOCAB = 1 << 27, MAX_POSITIONS = 1 << 27, MAX_LABELS = 1 << 20 };
+
+static const char *const family_names[] = {"deberta-v2", "bert", "roberta", "phi", "qwen2", "llama"};
+enum { FAMILIES = sizeof family_names / sizeof family_names[0] };
+
+const char *family_name(enum family f)
+{
+    return family_names[f];
+}
+
+/* What a class of Hugging Face takes when a key is absent. */
+static const struct model_config family_defaults[] = {
+    [FAMILY_DEBERTA_V2] = {.vocab = 128100,
+                           .hidden = 1536,
+                           .layers = 24,
+                           .heads = 24,
+                           .ffn = 6144,
+                           .max_positions = 512,
+                           .type_vocab = 0,
+                           .pad_id = 0,
+                           .act = ACT_GELU,
+                           .norm_eps = 1e-7,
+                           .hidden_dropout = 0.1,
+                           .attn_dropout = 0.1,
+                           .init_range = 0.02,
+                           .position_biased_input = true,
+                           .max_relative = -1,
+                           .pooler_act = ACT_GELU},
+    [FAMILY_BERT] = {.vocab = 30522,
+                     .hidden = 768,
+                     .layers = 12,
+                     .heads = 12,
+                     .ffn = 3072,
+                     .max_positions = 512,
+                     .type_vocab = 2,
+                     .pad_id = 0,
+                     .act = ACT_GELU,
+                     .norm_eps = 1e-12,
+                     .hidden_dropout = 0.1,
+                     .attn_dropout = 0.1,
+                     .init_range = 0.02,
+                     .position_biased_input = true,
+                     .pooler_act = ACT_TANH},
+    [FAMILY_ROBERTA] = {.vocab = 50265,
+                        .hidden = 768,
+                        .layers = 12,
+                        .heads = 12,
+                        .ffn = 3072,
+                        .max_positions = 512,
+                        .type_vocab = 2,
+                        .pad_id = 1,
+                        .act = ACT_GELU,
+                        .norm_eps = 1e-12,
+                        .hidden_dropout = 0.1,
+                        .attn_dropout = 0.1,
+                        .init_range = 0.02,
+                        .position_biased_input = true,
+                        .pooler_act = ACT_TANH},
+    [FAMILY_PHI] = {.vocab = 51200,
+                    .hidden = 2048,
+                    .layers = 24,
+                    .heads = 32,
+                    .ffn = 8192,
+                    .max_positions = 2048,
+                    .pad_id = -1,
+                    .act = ACT_GELU_NEW,
+                    .norm_eps = 1e-5,
+                    .init_range = 0.02,
+                    .rope_theta = 10000,
+                    .rotary_part = 0.5},
+    [FAMILY_QWEN2] = {.vocab = 151936,
+                      .hidden = 4096,
+                      .layers = 32,
+                      .heads = 32,
+                      .ffn = 22016,
+                      .max_positions = 32768,
+                      .pad_id = -1,
+                      .act = ACT_SILU,
+                      .norm_eps = 1e-6,
+                      .init_range = 0.02,
+                      .kv_heads = 32,
+                      .rope_theta = 10000,
+                      .rotary_part = 1},
+    [FAMILY_LLAMA] = {.vocab = 32000,
+                      .hidden = 4096,
+                      .layers = 32,
+                      .heads = 32,
+                      .ffn = 11008,
+                      .max_positions = 2048,
+                      .pad_id = -1,
+                      .act = ACT_SILU,
+                      .norm_eps = 1e-6,
+                      .init_range = 0.02,
+                      .rope_theta = 10000,
+                      .rotary_part = 1},
+};
+
+static int is_decoder(enum family f)
+{
+    return f == FAMILY_PHI || f == FAMILY_QWEN2 || f == FAMILY_LLAMA;
+}
+
+static status find_family(const char *path, const json_t *o, enum family *f)
+{
+    const char *type = NULL;
+    TRY(jsonfile_string(path, o, "model_type", &type));
+    for (int i = 0; type && i < FAMILIES; i++)
+        if (strcmp(type, family_names[i]) == 0) {
+            *f = (enum family)i;
+            return ST_OK;
+        }
+    return fail(type ? ST_UNSUPPORTED : ST_INPUT,
+                "%s: key 'model_type': %s%s%s, expected deberta-v2, bert, roberta, phi, qwen2 or llama", path,
+                type ? "'" : "", type ? type : "missing", type ? "'" : "");
+}
+
+static status read_activation(const char *path, const json_t *o, const char *key, enum activation *act)
+{
+    const char *name = NULL;
+    TRY(jsonfile_string(path, o, key, &name));
+    int a = name ? activation_by_name(name) : (int)*act;
+    FAIL_IF(a < 0, ST_UNSUPPORTED, "%s: key '%s': unknown activation '%s'", path, key, name);
+    *act = (enum activation)a;
+    return ST_OK;
+}
+
+/* A key whose value must be one that this program computes. */
+static status require_int(const char *path, const json_t *o, const char *key, int wanted, int otherwise)
+{
+    int v = otherwise;
+    TRY(jsonfile_int(path, o, key, INT_MIN, INT_MAX, &v));
+    FAIL_IF(v != wanted, ST_UNSUPPORTED, "%s: key '%s': %d is not supported, expected %d", path, key, v, wanted);
+    return ST_OK;
+}
+
+static status require_string(const char *path, const json_t *o, const char *key, const char *wanted)
+{
+    const char *v = wanted;
+    TRY(jsonfile_string(path, o, key, &v));
+    FAIL_IF(strcmp(v, wanted) != 0, ST_UNSUPPORTED, "%s: key '%s': '%s' is not supported, expected '%s'", path, key, v,
+            wanted);
+    return ST_OK;
+}
+
+static status require_false(const char *path, const json_t *o, const char *key)
+{
+    bool v = false;
+    TRY(jsonfile_bool(path, o, key, &v));
+    FAIL_IF(v, ST_UNSUPPORTED, "%s: key '%s': true is not supported", path, key);
+    return ST_OK;
+}
+
+static status read_sizes(const char *path, const json_t *o, struct model_config *c)
+{
+    const struct {
+        const char *key;
+        int lo, hi, *v;
+    } keys[] = {
+        {"vocab_size", 1, MAX_VOCAB, &c->vocab},
+        {"hidden_size", 1, MAX_HIDDEN, &c->hidden},
+        {"num_hidden_layers", 1, MAX_LAYERS, &c->layers},
+        {"num_attention_heads", 1, MAX_HIDDEN, &c->heads},
+        {"intermediate_size", 1, MAX_HIDDEN, &c->ffn},
+        {"max_position_embeddings", 1, MAX_POSITIONS, &c->max_positions},
+        {"type_vocab_size", 0, MAX_VOCAB, &c->type_vocab},
+        {"pad_token_id", -1, MAX_VOCAB, &c->pad_id},
+    };
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
+        TRY(jsonfile_int(path, o, keys[i].key, keys[i].lo, keys[i].hi, keys[i].v));
+    FAIL_IF(c->pad_id >= c->vocab, ST_INPUT, "%s: key 'pad_token_id': %d, expected less than vocab_size %d", path,
+            c->pad_id, c->vocab);
+    TRY(jsonfile_real(path, o, "initializer_range", 0, 1e6, &c->init_range));
+    return read_activation(path, o, "hidden_act", &c->act);
+}
+
+/* num_labels, or the length of id2label; 0 when the file has neither (Hugging Face then writes neither for two). */
+static status read_labels(const char *path, const json_t *o, struct model_config *c)
+{
+    const json_t *names = json_object_get(o, "id2label");
+    FAIL_IF(names && !json_is_null(names) && !json_is_object(names), ST_INPUT, "%s: key 'id2label': expected an object",
+            path);
+    if (json_is_object(names)) {
+        FAIL_IF(json_object_size(names) > MAX_LABELS, ST_INPUT, "%s: key 'id2label': more than %d labels", path,
+                MAX_LABELS);
+        c->num_labels = (int)json_object_size(names);
+    }
+    return jsonfile_int(path, o, "num_labels", 1, MAX_LABELS, &c->num_labels);
+}
+
+static status one_position_type(const char *path, const char *s, size_t n, struct model_config *c)
+{
+    while (n > 0 && *s == ' ') s++, n--;
+    while (n > 0 && s[n - 1] == ' ') n--;
+    if (n == 0) return ST_OK;
+    int c2p = n == 3 && strncasecmp(s, "c2p", 3) == 0, p2c = n == 3 && strncasecmp(s, "p2c", 3) == 0;
+    FAIL_IF(!c2p && !p2c, ST_UNSUPPORTED, "%s: key 'pos_att_type': '%.*s' is not supported, expected c2p or p2c", path,
+            (int)(n < 64 ? n : 64), s);
+    c->c2p |= c2p;
+    c->p2c |= p2c;
+    return ST_OK;
+}
+
+/* ["p2c", "c2p"] or "p2c|c2p". */
+static status read_position_types(const char *path, const json_t *o, struct model_config *c)
+{
+    const json_t *v = json_object_get(o, "pos_att_type"), *e;
+    size_t i;
+    if (!v || json_is_null(v)) return ST_OK;
+    if (json_is_string(v)) {
+        for (const char *s = json_string_value(v); s; s = strchr(s, '|')) {
+            s += *s == '|';
+            TRY(one_position_type(path, s, strcspn(s, "|"), c));
+        }
+        return ST_OK;
+    }
+    FAIL_IF(!json_is_array(v), ST_INPUT, "%s: key 'pos_att_type': expected a list or a string like \"p2c|c2p\"", path);
+    json_array_foreach((json_t *)v, i, e)
+    {
+        FAIL_IF(!json_is_string(e), ST_INPUT, "%s: key 'pos_att_type': expected a list of strings", path);
+        TRY(one_position_type(path, json_string_value(e), json_string_length(e), c));
+    }
+    return ST_OK;
+}
+
+static status read_deberta(const char *path, const json_t *o, struct model_config *c)
+{
+    const char *norm = "none";
+    TRY(jsonfile_bool(path, o, "relative_attention", &c->relative));
+    TRY(jsonfile_bool(path, o, "share_att_key", &c->share_att_key));
+    TRY(jsonfile_bool(path, o, "position_biased_input", &c->position_biased_input));
+    TRY(jsonfile_int(path, o, "position_buckets", -1, MAX_POSITIONS, &c->position_buckets));
+    TRY(jsonfile_int(path, o, "max_relative_positions", -1, MAX_POSITIONS, &c->max_relative));
+    TRY(jsonfile_string(path, o, "norm_rel_ebd", &norm));
+    TRY(read_position_types(path, o, c));
+    TRY(jsonfile_real(path, o, "pooler_dropout", 0, 1, &c->pooler_dropout));
+    TRY(read_activation(path, o, "pooler_hidden_act", &c->pooler_act));
+    TRY(require_int(path, o, "pooler_hidden_size", c->hidden, c->hidden));
+    TRY(require_int(path, o, "embedding_size", c->hidden, c->hidden));
+    TRY(require_int(path, o, "attention_head_size", c->hidden / c->heads, c->hidden / c->heads));
+    TRY(require_int(path, o, "conv_kernel_size", 0, 0));
+    c->norm_rel = strstr(norm, "layer_norm") != NULL;
+    FAIL_IF(!c->norm_rel && strcmp(norm, "none") != 0, ST_UNSUPPORTED,
+            "%s: key 'norm_rel_ebd': '%s' is not supported, expected 'layer_norm' or 'none'", path, norm);
+    if (c->position_buckets < 1) c->position_buckets = 0;
+    if (c->max_relative < 1) c->max_relative = c->max_positions;
+    if (!c->relative) c->c2p = c->p2c = false;
+    return ST_OK;
+}
+
+static status read_encoder(const char *path, const json_t *o, struct model_config *c)
+{
+    TRY(jsonfile_real(path, o, "layer_norm_eps", 0, 1, &c->norm_eps));
+    TRY(jsonfile_real(path, o, "hidden_dropout_prob", 0, 1, &c->hidden_dropout));
+    TRY(jsonfile_real(path, o, "attention_probs_dropout_prob", 0, 1, &c->attn_dropout));
+    c->cls_dropout = c->hidden_dropout;
+    c->kv_heads = c->heads;
+    c->head_dim = c->hidden / c->heads;
+    FAIL_IF(c->hidden % c->heads != 0, ST_INPUT, "%s: key 'num_attention_heads': %d does not divide hidden_size %d",
+            path, c->heads, c->hidden);
+    if (c->family == FAMILY_DEBERTA_V2) {
+        TRY(jsonfile_real(path, o, "cls_dropout", 0, 1, &c->cls_dropout));
+        return read_deberta(path, o, c);
+    }
+    TRY(jsonfile_real(path, o, "classifier_dropout", 0, 1, &c->cls_dropout));
+    if (c->family == FAMILY_ROBERTA) c->pooler_dropout = c->cls_dropout;
+    TRY(require_string(path, o, "position_embedding_type", "absolute"));
+    TRY(require_false(path, o, "is_decoder"));
+    return require_false(path, o, "add_cross_attention");
+}
+
+/* Rotary angles: flat keys of older files, or the nested rope_parameters of newer ones. */
+static status read_rotary(const char *path, const json_t *o, struct model_config *c)
+{
+    const json_t *scaling = json_object_get(o, "rope_scaling"), *nested = json_object_get(o, "rope_parameters");
+    FAIL_IF(scaling && !json_is_null(scaling), ST_UNSUPPORTED, "%s: key 'rope_scaling' is not supported", path);
+    if (nested && !json_is_null(nested)) {
+        FAIL_IF(!json_is_object(nested), ST_INPUT, "%s: key 'rope_parameters': expected an object", path);
+        TRY(require_string(path, nested, "rope_type", "default"));
+        o = nested;
+    }
+    TRY(jsonfile_real(path, o, "rope_theta", 1e-6, 1e18, &c->rope_theta));
+    return jsonfile_real(path, o, "partial_rotary_factor", 0, 1, &c->rotary_part);
+}
+
+static status read_decoder(const char *path, const json_t *o, struct model_config *c)
+{
+    int phi = c->family == FAMILY_PHI;
+    if (c->kv_heads == 0) c->kv_heads = c->heads;
+    TRY(jsonfile_int(path, o, "num_key_value_heads", 1, MAX_HIDDEN, &c->kv_heads));
+    FAIL_IF(c->heads % c->kv_heads != 0, ST_INPUT,
+            "%s: key 'num_key_value_heads': %d does not divide num_attention_heads %d", path, c->kv_heads, c->heads);
+    c->head_dim = c->hidden / c->heads;
+    TRY(jsonfile_int(path, o, "head_dim", 1, MAX_HIDDEN, &c->head_dim));
+    FAIL_IF(!json_is_integer(json_object_get(o, "head_dim")) && c->hidden % c->heads != 0, ST_INPUT,
+            "%s: key 'num_attention_heads': %d does not divide hidden_size %d", path, c->heads, c->hidden);
+    TRY(jsonfile_real(path, o, phi ? "layer_norm_eps" : "rms_norm_eps", 0, 1, &c->norm_eps));
+    TRY(jsonfile_real(path, o, "resid_pdrop", 0, 1, &c->hidden_dropout));
+    TRY(jsonfile_real(path, o, "attention_dropout", 0, 1, &c->attn_dropout));
+    TRY(jsonfile_bool(path, o, "tie_word_embeddings", &c->tied));
+    TRY(require_false(path, o, "qk_layernorm"));
+    TRY(require_false(path, o, "use_sliding_window"));
+    TRY(require_false(path, o, "attention_bias"));
+    TRY(require_false(path, o, "mlp_bias"));
+    return read_rotary(path, o, c);
+}
+
+static status read_config(const char *path, const json_t *o, struct model_config *c)
+{
+    enum family f = FAMILY_BERT;
+    FAIL_IF(!json_is_object(o), ST_INPUT, "%s: expected a JSON object", path);
+    TRY(find_family(path, o, &f));
+    *c = family_defaults[f];
+    c->family = f;
+    TRY(read_sizes(path, o, c));
+    TRY(read_labels(path, o, c));
+    return is_decoder(f) ? read_decoder(path, o, c) : read_encoder(path, o, c);
+}
+
+status config_read(const char *dir, struct arena *a, struct model_config *c)
+{
+    json_t *root;
+    const char *path = path_join(a, dir, "config.json");
+    if (!path) return ST_MEMORY;
+    TRY(jsonfile_read(path, config_max, &root));
+    status s = read_config(path, root, c);
+    json_decref(root);
+    return s;
+}
