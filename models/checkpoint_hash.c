@@ -63,7 +63,7 @@ static int cache_key(const struct checkpoint *c, char hex[65])
         sha256_add(&sha, real_path, strlen(real_path) + 1);
         sha256_add(&sha, text, (size_t)n + 1);
         free(real_path);
-        if (m->ctime_ns / 1000000000 > now - FRESH_SECONDS) return 0;
+        if (m->mtime_ns / 1000000000 > now - FRESH_SECONDS) return 0;
     }
     sha256_end(&sha, hex);
     return 1;

@@ -214,7 +214,7 @@ static status write_file(const char *temp, const char *path, const char *header,
     for (int i = 0; good && i < count; i++) {
         size_t bytes = (size_t)dtype_bytes(t[i].dtype);
         for (int k = 0; k < t[i].dims; k++) bytes *= (size_t)t[i].shape[k];
-        good = fwrite(t[i].data, 1, bytes, f) == bytes;
+        good = bytes == 0 || fwrite(t[i].data, 1, bytes, f) == bytes;
     }
     int error = errno;
     if (fclose(f) != 0 && good) good = 0, error = errno;

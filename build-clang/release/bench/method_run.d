@@ -1,0 +1,26 @@
+build-clang/release/bench/method_run.o: bench/method_run.c \
+  methods/method.h core/option.h core/arena.h core/status.h core/param.h \
+  core/real.h core/rng.h core/wsrc.h models/site.h core/arith.h \
+  core/gemm.h
+
+methods/method.h:
+
+core/option.h:
+
+core/arena.h:
+
+core/status.h:
+
+core/param.h:
+
+core/real.h:
+
+core/rng.h:
+
+core/wsrc.h:
+
+models/site.h:
+
+core/arith.h:
+
+core/gemm.h:

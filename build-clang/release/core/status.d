@@ -1,0 +1,3 @@
+build-clang/release/core/status.o: core/status.c core/status.h
+
+core/status.h:
