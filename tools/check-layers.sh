@@ -15,7 +15,7 @@ rule models '(core|models)/'
 rule datasets '(core|datasets)/'
 rule methods '(core/|models/site.h|methods/method.h)'
 rule results '(core|results)/'
-only 'hdf5[a-z_]*.h' 'results/[a-z_]*\.[ch]'
+only 'hdf5[a-z_]*.h' 'results/[a-z0-9_]*\.[ch]'
 only 'cblas.h' 'core/gemm_openblas.c'
 only 'omp.h' 'core/parallel.c'
 hits=$(grep -nE '(^|[^_[:alnum:]])exit\(' ./*/*.c | sed 's|^\./||' | grep -vE '^(bench/main.c|tests/|tools/)' | grep -v '_exit(')
