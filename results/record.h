@@ -1,6 +1,10 @@
-/* The record of one run: named items (attributes and arrays) that one schema table describes. Writing, reading, hashing and
- * the document docs/RESULTS_SCHEMA.md are loops over that table. On disk: one HDF5 file a run, written once and
- * atomically; plain types only, so h5dump, h5py and pandas read it without our code. */
+/* The record of one run: named items (attributes and arrays) that one schema table describes. Writing, reading, hashing
+ * and the document docs/RESULTS_SCHEMA.md are loops over that table. On disk: one HDF5 file a run, written once and
+ * atomically; plain types only, so h5dump, h5py and pandas read it without our code.
+ *
+ * A file is the HDF5 data after a block of 512 bytes of text (HDF5's "user block", which readers skip): the seal. It
+ * states the number of bytes and the SHA-256 of all that follows, so any damage is found before HDF5 looks at a byte,
+ * and `head -5 FILE` tells what a file is. */
 #ifndef PG_RESULTS_RECORD_H
 #define PG_RESULTS_RECORD_H
 
@@ -8,21 +12,42 @@
 #include <stdint.h>
 #include <stdio.h>
 #include "core/arena.h"
+#include "core/sha256.h"
 #include "core/status.h"
 
-enum item_type { ITEM_STRING, ITEM_INT, ITEM_REAL, ITEM_STRINGS, ITEM_INTS, ITEM_REALS, ITEM_BYTES };
+enum item_type { ITEM_STRING, ITEM_INT, ITEM_REAL, ITEM_STRINGS, ITEM_INTS, ITEM_REALS };
+const char *item_type_name(enum item_type);
 
-/* One row of the schema. path: "group/name" or "group/{}/name" where {} stands for a name chosen by the run (an evaluation set, a
- * variant, a site). Scalars are attributes of their group; arrays are datasets (fletcher32, gzip). */
+/* Who must fill an item. Below a name of the run's choice ("eval/{}/{}/loss") it is asked of every instance there is,
+ * and at least one instance is asked for. */
+enum item_need {
+    NEED_NOTHING,
+    NEED_ALWAYS, /* failed and diverged runs too */
+    NEED_RESULT  /* runs whose run/status is "ok" */
+};
+
+/* One row of the schema. path: "group/name" or "group/{}/name" where {} stands for a name chosen by the run (an
+ * evaluation set, a variant, an option). Scalars are attributes of their group; arrays are datasets (fletcher32, gzip).
+ */
 struct schema_item {
     const char *path;
     enum item_type type;
     const char *dims; /* "" scalar, "steps", "evaluations x metrics" ... (document only; rank = number of factors) */
     const char *unit, *help;
-    int required;
+    enum item_need required;
 };
-extern const struct schema_item schema_table[]; /* ends with path NULL */
-void schema_document(FILE *); /* docs/RESULTS_SCHEMA.md */
+extern const struct schema_item schema_table[];          /* ends with path NULL */
+const struct schema_item *schema_find(const char *path); /* the row a path belongs to; NULL: unknown */
+int schema_rank(const struct schema_item *);             /* number of dimensions; 0: scalar */
+void schema_document(FILE *);                            /* docs/RESULTS_SCHEMA.md */
+
+enum { RECORD_PATH = 256 }; /* longest path, final NUL included */
+#define RECORD_MAIN "main"  /* stands for the unnamed variant in paths */
+
+/* Puts the names in the places of {} of a schema path: ("eval/{}/{}/loss", "dev", "rank=4") -> "eval/dev/rank=4/loss".
+ * An empty name becomes RECORD_MAIN, a '/' in a name becomes '|'. Names beyond the number of {} are ignored (NULL is
+ * fine). */
+status record_path(char out[RECORD_PATH], const char *pattern, const char *first, const char *second);
 
 struct record_item {
     const char *path;
@@ -34,17 +59,17 @@ struct record_item {
         const char **ss;
         int64_t *i;
         double *d;
-        const unsigned char *b;
     } v; /* scalars: ITEM_STRING s; ITEM_INT i[0]; ITEM_REAL d[0] */
 };
 struct record {
     struct arena *arena;
-    struct record_item *item;
+    struct record_item *item; /* sorted by path */
     int count, cap;
 };
 
 status record_init(struct record *, struct arena *);
-/* Setting a path the schema does not know, or with another type, fails with ST_INTERNAL. Values are copied. Setting twice replaces. */
+/* Setting a path the schema does not know, or with another type or rank, fails with ST_INTERNAL. Values are copied.
+ * Setting twice replaces. Every NaN is kept as one and the same NaN (its sign and payload depend on the compiler). */
 status record_string(struct record *, const char *path, const char *);
 status record_int(struct record *, const char *path, int64_t);
 status record_real(struct record *, const char *path, double);
@@ -55,18 +80,23 @@ const struct record_item *record_get(const struct record *, const char *path); /
 const char *record_get_string(const struct record *, const char *path, const char *otherwise);
 double record_get_real(const struct record *, const char *path, double otherwise); /* ITEM_INT or ITEM_REAL */
 
-/* SHA-256 over every item (path, type, dims, bytes; sorted by path) except those below "environment/". Equal hashes = equal results. */
-void record_hash(const struct record *, char hex[65]);
+/* Fails with ST_INTERNAL, naming the first required item that is missing. */
+status record_check(const struct record *);
 
-/* Atomic write (temp, flush, fsync, rename, fsync folder). Stores the content hash as attribute "content_hash" of the root. The
- * HDF5 file is byte-identical for equal records (no times). */
+/* SHA-256 over every item (path, type, dims, bytes; sorted by path) except those below "environment/". Equal hashes =
+ * equal results. The exact form is in docs/RESULTS_SCHEMA.md; tools/read_record.py computes it anew from the file. */
+void record_hash(const struct record *, char hex[SHA256_HEX]);
+
+/* Atomic write (temp, flush, fsync, rename, fsync folder) of a record that passes record_check. Stores the content hash
+ * as attribute "content_hash" of the root. The file is byte-identical for equal records (no times). */
 status record_write(const struct record *, const char *path);
-/* Reads and verifies: HDF5 errors, fletcher32, schema, content hash. */
+/* Reads and verifies: seal, HDF5 errors, fletcher32, schema, content hash. A foreign or damaged file gives ST_INPUT. */
 status record_read(const char *path, struct arena *, struct record *);
 void record_print(FILE *, const struct record *, int full); /* `inspect`: aligned text; arrays shortened unless full */
 
-/* The journal: one JSON line an event, O_APPEND, fsync: {"event":"started|finished|failed|diverged","id":...,"cell":...,
- * "file":...,"sha256":...,"message":...,"time":...}. */
+/* The journal: one JSON line an event, O_APPEND, fsync:
+ * {"event":"started|finished|failed|diverged","id":...,"cell":..., "file":...,"sha256":...,"message":...,"time":...}.
+ * NULL arguments are left out. */
 status journal_add(const char *path, const char *event, const char *id, const char *cell, const char *file,
                    const char *sha256, const char *message);
 

@@ -1,0 +1,19 @@
+/* Between the record in memory and the bytes of an HDF5 file, inside results/. The bytes are made and parsed in memory
+ * (HDF5's core driver), HDF5 never touches the disk: so a full disk or a kill is met by core/file.c alone. */
+#ifndef PG_RESULTS_RECORD_IMAGE_H
+#define PG_RESULTS_RECORD_IMAGE_H
+
+#include "results/record.h"
+
+enum { RECORD_SEAL = 512 }; /* bytes of the seal; also the size of HDF5's user block */
+
+/* The HDF5 bytes of a record behind RECORD_SEAL free bytes; *bytes is malloc'd, *size counts the free ones too. file:
+ * for messages. content_hash becomes the root's attribute. */
+status record_image_make(const struct record *, const char *file, const char *content_hash, unsigned char **bytes,
+                         size_t *size);
+
+/* The record in such bytes. stored_hash receives the root's attribute. */
+status record_image_read(const unsigned char *bytes, size_t size, const char *file, struct record *,
+                         char stored_hash[SHA256_HEX]);
+
+#endif

@@ -1,0 +1,231 @@
+/* The schema: every item a record may hold, in the order of the document. Adding a row here is all it takes to store a
+ * new item. A path must match one row only (tests/results/test_record.c checks the table). */
+#include "results/record.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* clang-format off */
+const struct schema_item schema_table[] = {
+    /* ---- run ---- */
+    {"run/id", ITEM_STRING, "", "", "SHA-256 over all that decides the bits: canon and the hashes of model, tokenizer and data", NEED_ALWAYS},
+    {"run/canon", ITEM_STRING, "", "", "canonical text of the resolved cell, one name=value a line", NEED_ALWAYS},
+    {"run/status", ITEM_STRING, "", "", "ok, diverged or failed", NEED_ALWAYS},
+    {"run/cause", ITEM_STRING, "", "", "the sentence that says why, when the status is not ok", NEED_NOTHING},
+    {"run/row", ITEM_STRING, "", "", "name of the table row", NEED_ALWAYS},
+    {"run/method", ITEM_STRING, "", "", "method that trained, presets resolved", NEED_ALWAYS},
+    {"run/store", ITEM_STRING, "", "", "how base weights were kept", NEED_ALWAYS},
+    {"run/arith", ITEM_STRING, "", "", "arithmetic of linear, norm and embedding", NEED_ALWAYS},
+    {"run/task", ITEM_STRING, "", "", "task", NEED_ALWAYS},
+    {"run/model", ITEM_STRING, "", "", "model as written in the experiment", NEED_ALWAYS},
+    {"run/seed", ITEM_INT, "", "", "seed of every random draw", NEED_ALWAYS},
+    {"run/protocol", ITEM_STRING, "", "", "protocol the experiment asks for: best, last or split", NEED_ALWAYS},
+    {"run/numerics", ITEM_INT, "", "", "version of the numerics: raised when the bits of a result change", NEED_ALWAYS},
+    {"run/kernels", ITEM_STRING, "", "", "kernel class the bits depend on (own f32 kernels: one class for all machines)", NEED_ALWAYS},
+
+    /* ---- hashes ---- */
+    {"hashes/model", ITEM_STRING, "", "SHA-256", "content of the model's weights and configuration", NEED_RESULT},
+    {"hashes/tokenizer", ITEM_STRING, "", "SHA-256", "files the tokenizer was made from", NEED_RESULT},
+    {"hashes/data/{}", ITEM_STRING, "", "SHA-256", "texts and labels of a set, as used", NEED_RESULT},
+
+    /* ---- config ---- */
+    {"config/{}", ITEM_STRING, "", "", "one resolved option, for instance train.lr or lora.rank", NEED_ALWAYS},
+
+    /* ---- data ---- */
+    {"data/{}/examples", ITEM_INT, "", "examples", "size of a set, as used", NEED_RESULT},
+    {"data/{}/tokens", ITEM_INT, "", "tokens", "real tokens of all examples together", NEED_RESULT},
+    {"data/{}/longest", ITEM_INT, "", "tokens", "longest example", NEED_RESULT},
+    {"data/{}/truncated", ITEM_INT, "", "examples", "examples cut to the maximum length", NEED_RESULT},
+
+    /* ---- train ---- */
+    {"train/steps", ITEM_INT, "", "steps", "optimiser steps done", NEED_RESULT},
+    {"train/steps_per_epoch", ITEM_INT, "", "steps", "optimiser steps in one pass over the training set", NEED_RESULT},
+    {"train/tokens", ITEM_INT, "", "tokens", "real tokens trained on, over all epochs", NEED_RESULT},
+    {"train/loss", ITEM_REALS, "steps", "", "mean training loss of each step's examples, without penalty", NEED_RESULT},
+    {"train/lr", ITEM_REALS, "steps", "", "learning rate of each step", NEED_RESULT},
+    {"train/grad_norm", ITEM_REALS, "steps", "", "gradient norm of each step before clipping", NEED_RESULT},
+    {"train/penalty", ITEM_REALS, "steps", "", "the method's penalty of each step; 0 without one", NEED_RESULT},
+
+    /* ---- eval ---- */
+    {"eval/metric_names", ITEM_STRINGS, "metrics", "", "names of the metric columns below; the first is the task's main one", NEED_RESULT},
+    {"eval/main_is_mean", ITEM_INT, "", "0 or 1", "the main score is the mean of all metrics, not the first", NEED_RESULT},
+    {"eval/{}/{}/steps", ITEM_INTS, "evaluations", "steps", "optimiser steps done at each evaluation of a set and variant", NEED_RESULT},
+    {"eval/{}/{}/epochs", ITEM_REALS, "evaluations", "epochs", "the same in epochs", NEED_RESULT},
+    {"eval/{}/{}/loss", ITEM_REALS, "evaluations", "", "mean loss on the set", NEED_RESULT},
+    {"eval/{}/{}/metrics", ITEM_REALS, "evaluations x metrics", "", "every metric on the whole set; NaN: undefined", NEED_RESULT},
+    {"eval/{}/{}/first_half", ITEM_REALS, "evaluations x metrics", "", "the same on the half that chooses (protocol split)", NEED_RESULT},
+    {"eval/{}/{}/second_half", ITEM_REALS, "evaluations x metrics", "", "the same on the half that reports (protocol split)", NEED_RESULT},
+
+    /* ---- scores ---- */
+    {"scores/{}/best", ITEM_REAL, "", "", "main score of a variant at its best evaluation (the mean over the sets when there are several)", NEED_RESULT},
+    {"scores/{}/best_step", ITEM_INT, "", "steps", "the step of that evaluation (the first of equals)", NEED_RESULT},
+    {"scores/{}/last", ITEM_REAL, "", "", "main score at the last evaluation", NEED_RESULT},
+    {"scores/{}/split", ITEM_REAL, "", "", "main score on the second halves at the evaluation that was best on the first halves", NEED_RESULT},
+    {"scores/{}/split_step", ITEM_INT, "", "steps", "the step of that evaluation", NEED_RESULT},
+
+    /* ---- predictions ---- */
+    {"labels/{}", ITEM_REALS, "examples", "", "labels of a set: class index or value", NEED_RESULT},
+    {"halves/{}", ITEM_INTS, "examples", "", "0: the example belongs to the first half of protocol split, 1: to the second", NEED_RESULT},
+    {"predictions/{}/{}/last", ITEM_REALS, "examples x outputs", "", "logits (regression: values) of a set and variant at the last evaluation", NEED_RESULT},
+    {"predictions/{}/{}/best", ITEM_REALS, "examples x outputs", "", "the same at the variant's best evaluation", NEED_RESULT},
+
+    /* ---- parameters ---- */
+    {"parameters/base", ITEM_INT, "", "parameters", "parameters of the pretrained part of the network", NEED_RESULT},
+    {"parameters/base_trained", ITEM_INT, "", "parameters", "of these, trained ones", NEED_RESULT},
+    {"parameters/head", ITEM_INT, "", "parameters", "trained parameters of the head", NEED_RESULT},
+    {"parameters/adapter_initial", ITEM_INT, "", "parameters", "adapter parameters trained at the start", NEED_RESULT},
+    {"parameters/adapter_peak", ITEM_INT, "", "parameters", "largest number trained at any time", NEED_RESULT},
+    {"parameters/adapter_final", ITEM_INT, "", "parameters", "trained at the end", NEED_RESULT},
+    {"parameters/deployed/{}", ITEM_INT, "", "parameters", "adapter parameters in what a variant deploys at the end", NEED_RESULT},
+
+    /* ---- bops ---- */
+    {"bops/settings", ITEM_STRINGS, "settings", "", "paper (length 20, 512 table rows), max_length, mean_length", NEED_RESULT},
+    {"bops/lengths", ITEM_REALS, "settings", "tokens", "sequence length of each setting", NEED_RESULT},
+    {"bops/table_rows", ITEM_REALS, "settings", "rows", "rows of the relative table in each setting; 0: the model has none", NEED_RESULT},
+    {"bops/scopes", ITEM_STRINGS, "scopes", "", "encoder, attention", NEED_RESULT},
+    {"bops/{}/absolute", ITEM_REALS, "settings x scopes", "bit operations", "sum over products of MACs x bits x bits, adapters included, one sequence", NEED_RESULT},
+    {"bops/{}/relative", ITEM_REALS, "settings x scopes", "", "the same over the unquantised network without adapters", NEED_RESULT},
+
+    /* ---- trace ---- */
+    {"trace/steps", ITEM_INTS, "times", "steps", "when ranks and bits were looked at", NEED_NOTHING},
+    {"trace/sites", ITEM_STRINGS, "sites", "", "sites the method attached something to", NEED_NOTHING},
+    {"trace/operands", ITEM_STRINGS, "operands", "", "names of the bit columns: w, x, a, b, e, qa, qe, out", NEED_NOTHING},
+    {"trace/{}/rank", ITEM_INTS, "times x sites", "", "rank of each site; 0: no low-rank part", NEED_NOTHING},
+    {"trace/{}/rank_max", ITEM_INTS, "times x sites", "", "rank the site was given room for", NEED_NOTHING},
+    {"trace/{}/trained", ITEM_REALS, "times x sites", "parameters", "adapter parameters trained", NEED_NOTHING},
+    {"trace/{}/deployed", ITEM_REALS, "times x sites", "parameters", "adapter parameters that survive in what is deployed", NEED_NOTHING},
+    {"trace/{}/bits", ITEM_REALS, "times x sites x operands", "bits", "bits of each operand", NEED_NOTHING},
+
+    /* ---- adapter ---- */
+    {"adapter/bytes", ITEM_INT, "", "bytes", "adapter and head as stored at the end (data of the tensors)", NEED_RESULT},
+    {"adapter/file", ITEM_STRING, "", "", "name of the saved adapter beside the record", NEED_NOTHING},
+    {"adapter/sha256", ITEM_STRING, "", "SHA-256", "of that file", NEED_NOTHING},
+
+    /* ---- environment: all that may differ between two runs of the same bits; not covered by the content hash ---- */
+    {"environment/experiment", ITEM_STRING, "", "", "name of the experiment", NEED_NOTHING},
+    {"environment/label", ITEM_STRING, "", "", "the cell's label in progress lines", NEED_NOTHING},
+    {"environment/date", ITEM_STRING, "", "", "start, UTC, ISO 8601", NEED_ALWAYS},
+    {"environment/wall_seconds", ITEM_REAL, "", "s", "whole run", NEED_ALWAYS},
+    {"environment/train_seconds", ITEM_REAL, "", "s", "training steps", NEED_RESULT},
+    {"environment/eval_seconds", ITEM_REAL, "", "s", "evaluations", NEED_RESULT},
+    {"environment/tokens_per_second", ITEM_REAL, "", "tokens/s", "real tokens trained a second of training", NEED_RESULT},
+    {"environment/peak_rss_bytes", ITEM_INT, "", "bytes", "largest resident memory of the process", NEED_RESULT},
+    {"environment/arena_peak_bytes", ITEM_INT, "", "bytes", "largest memory of the program's arenas", NEED_RESULT},
+    {"environment/threads", ITEM_INT, "", "", "threads", NEED_ALWAYS},
+    {"environment/host", ITEM_STRING, "", "", "host name", NEED_ALWAYS},
+    {"environment/cpu", ITEM_STRING, "", "", "processor", NEED_ALWAYS},
+    {"environment/cpu_class", ITEM_STRING, "", "", "vector instructions in use", NEED_ALWAYS},
+    {"environment/system", ITEM_STRING, "", "", "operating system", NEED_NOTHING},
+    {"environment/compiler", ITEM_STRING, "", "", "compiler", NEED_ALWAYS},
+    {"environment/version", ITEM_STRING, "", "", "version of the program", NEED_ALWAYS},
+    {"environment/libraries", ITEM_STRING, "", "", "versions of the libraries", NEED_NOTHING},
+    {"environment/command", ITEM_STRING, "", "", "command line", NEED_NOTHING},
+    {NULL, ITEM_STRING, NULL, NULL, NULL, NEED_NOTHING},
+};
+/* clang-format on */
+
+const char *item_type_name(enum item_type type)
+{
+    static const char *const names[] = {"string", "int64", "float64", "strings", "int64 array", "float64 array"};
+    return names[type];
+}
+
+/* Whether the path's components equal the pattern's; {} matches any one name. */
+static int path_matches(const char *pattern, const char *path)
+{
+    while (*pattern && *path) {
+        size_t a = strcspn(pattern, "/"), b = strcspn(path, "/");
+        int wild = a == 2 && memcmp(pattern, "{}", 2) == 0;
+        if (b == 0 || (!wild && (a != b || memcmp(pattern, path, a) != 0))) return 0;
+        pattern += a;
+        path += b;
+        if (*pattern != *path) return 0;
+        if (*pattern) pattern++, path++;
+    }
+    return *pattern == *path;
+}
+
+const struct schema_item *schema_find(const char *path)
+{
+    for (const struct schema_item *s = schema_table; s->path; s++)
+        if (path_matches(s->path, path)) return s;
+    return NULL;
+}
+
+int schema_rank(const struct schema_item *s)
+{
+    if (!*s->dims) return 0;
+    int rank = 1;
+    for (const char *p = s->dims; (p = strstr(p, " x ")) != NULL; p += 3) rank++;
+    return rank;
+}
+
+status record_path(char out[RECORD_PATH], const char *pattern, const char *first, const char *second)
+{
+    const char *name[2] = {first, second};
+    size_t n = 0;
+    int used = 0;
+    for (const char *p = pattern; *p;) {
+        if (p[0] != '{' || p[1] != '}') {
+            FAIL_IF(n + 1 >= RECORD_PATH, ST_INTERNAL, "the record path %s is too long", pattern);
+            out[n++] = *p++;
+            continue;
+        }
+        FAIL_IF(used == 2 || !name[used], ST_INTERNAL, "the record path %s lacks a name", pattern);
+        const char *s = *name[used] ? name[used] : RECORD_MAIN;
+        used++;
+        FAIL_IF(n + strlen(s) >= RECORD_PATH, ST_INTERNAL, "the record path %s is too long with the name %s", pattern,
+                s);
+        for (; *s; s++) out[n++] = *s == '/' ? '|' : *s;
+        p += 2;
+    }
+    out[n] = 0;
+    return ST_OK;
+}
+
+/* ---- required items ---------------------------------------------------------------------------------------------- */
+
+/* Length of a path without its last component. */
+static size_t group_length(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? (size_t)(slash - path) : 0;
+}
+
+/* The instances of a group with names of the run's choice are those in which any item lies. */
+static status check_instances(const struct record *r, const struct schema_item *s)
+{
+    size_t pn = group_length(s->path);
+    const char *last = s->path + pn + 1;
+    int found = 0;
+    for (int i = 0; i < r->count; i++) {
+        const struct schema_item *other = schema_find(r->item[i].path);
+        if (!other) return fail(ST_INTERNAL, "the record item %s is not in the schema", r->item[i].path);
+        if (other == s) found = 1;
+        if (strcmp(last, "{}") == 0 || group_length(other->path) != pn || memcmp(other->path, s->path, pn) != 0)
+            continue;
+        char want[RECORD_PATH + 64];
+        snprintf(want, sizeof want, "%.*s/%s", (int)group_length(r->item[i].path), r->item[i].path, last);
+        FAIL_IF(!record_get(r, want), ST_INTERNAL, "the record lacks the required item %s", want);
+    }
+    FAIL_IF(!found, ST_INTERNAL, "the record lacks the required item %s", s->path);
+    return ST_OK;
+}
+
+status record_check(const struct record *r)
+{
+    const char *state = record_get_string(r, "run/status", "");
+    int ok = strcmp(state, "ok") == 0;
+    for (const struct schema_item *s = schema_table; s->path; s++) {
+        if (s->required == NEED_NOTHING || (s->required == NEED_RESULT && !ok)) continue;
+        if (strstr(s->path, "{}")) {
+            TRY(check_instances(r, s));
+        } else {
+            FAIL_IF(!record_get(r, s->path), ST_INTERNAL, "the record lacks the required item %s", s->path);
+        }
+    }
+    FAIL_IF(!ok && strcmp(state, "diverged") != 0 && strcmp(state, "failed") != 0, ST_INTERNAL,
+            "run/status is '%s', expected ok, diverged or failed", state);
+    FAIL_IF(!ok && !record_get(r, "run/cause"), ST_INTERNAL, "the record of a run that is not ok lacks run/cause");
+    return ST_OK;
+}
