@@ -1,4 +1,5 @@
-/* Metrics of METHODS 5.1: accuracy, f1 (class 1), matthews, pearson, spearman (average ranks for ties), mse. */
+/* Metrics of METHODS 5.1: accuracy, f1 (class 1), matthews, pearson, spearman (average ranks for ties), mse; and f1
+ * averaged over classes for tasks with more than two. All in double, in one fixed order. */
 #ifndef PG_BENCH_METRICS_H
 #define PG_BENCH_METRICS_H
 
@@ -8,10 +9,15 @@ struct metric {
     const char *name, *summary;
     int regression; /* takes real values instead of classes */
     int higher_is_better;
-    /* pred, label: [n]. NAN when undefined (constant input to a correlation): printed as "undefined", never as a number. */
+    /* pred, label: [n]. NAN when undefined (constant input to a correlation, n = 0, a class that is no whole number
+     * from 0 on): printed as "undefined", never as a number. */
     double (*value)(const float *pred, const float *label, int n);
 };
-extern const struct metric metric_table[]; /* ends with name NULL */
-const struct metric *metric_find(const char *name);
+extern const struct metric metric_table[];          /* ends with name NULL */
+const struct metric *metric_find(const char *name); /* NULL: unknown */
+
+/* Accuracy over subjects, as MMLU reports it (METHODS 6): macro = mean of the subjects' accuracies, micro = all
+ * questions together. NAN where no subject or a subject without questions makes it undefined. */
+void accuracy_by_subject(const long *correct, const long *total, int subjects, double *macro, double *micro);
 
 #endif

@@ -1,5 +1,5 @@
-/* Learning-rate schedules as in Hugging Face: multiplier of optimiser step k = lambda(k), k from 0 (so the first step of a
- * warm-up has rate 0). */
+/* Learning-rate schedules as in Hugging Face: multiplier of optimiser step k = lambda(k), k from 0 (so the first step
+ * of a warm-up has rate 0). */
 #ifndef PG_BENCH_SCHEDULE_H
 #define PG_BENCH_SCHEDULE_H
 
@@ -8,5 +8,8 @@ enum schedule { SCHED_LINEAR, SCHED_COSINE, SCHED_CONSTANT, SCHED_CONSTANT_WARMU
 
 /* polynomial: power 1, end rate 1e-7 absolute (lr is the initial rate), as in HF's defaults. */
 double schedule_rate(enum schedule, double lr, long warmup, long steps, long k);
+
+/* Warm-up steps of a ratio: ceil(ratio * steps). */
+long schedule_warmup(double ratio, long steps);
 
 #endif
