@@ -1,0 +1,46 @@
+/* Making a model's tensors and sites from a checkpoint: looking names up (with the family's prefix or without, old
+ * gamma/beta names of LayerNorms), checking shapes and types, initial values for what a checkpoint does not hold. */
+#ifndef PG_MODELS_LOADING_H
+#define PG_MODELS_LOADING_H
+
+#include "models/model.h"
+#include "models/parts.h"
+
+struct loader {
+    struct model *model;
+    const char *prefix; /* "deberta.": tensor names may lack it */
+    bool *used;         /* [ckpt.count] tensors that became part of the model */
+};
+
+enum fill { FILL_NORMAL /* N(0, init_range) */, FILL_ZERO, FILL_ONE }; /* values that no checkpoint gives */
+
+/* Whether the checkpoint holds the tensor; always false for a model with random weights. */
+bool loader_has(const struct loader *, const char *name);
+/* Its first dimension; 0 when it is missing. */
+int loader_rows(const struct loader *, const char *name);
+
+/* A frozen base tensor. It must be in the checkpoint; a model with random weights fills it. rows == 1: a vector, loaded
+ * at once; a matrix stays in the checkpoint's memory. */
+status load_base(struct loader *, const char *name, int rows, int cols, int order, enum fill, struct param **);
+/* A tensor of the head: trained (P_HEAD) or frozen (P_BASE), from the checkpoint or, with fresh, filled. */
+status load_head(struct loader *, const char *name, int rows, int cols, int order, enum fill, bool fresh, bool trained,
+                 struct param **);
+
+/* A base LayerNorm: name.weight, name.bias. */
+status load_norm(struct loader *, const char *name, int size, double eps, int order, struct norm *);
+
+/* A linear site with its bias: base layers, and head layers (in_head: the two flags of load_head). */
+struct linear {
+    const char *name; /* without ".weight" */
+    enum role role;
+    int layer, order, in, out;
+    bool in_head, fresh, trained;
+};
+status load_linear(struct loader *, const struct linear *, struct site **);
+/* A point in the residual stream; `size` wide. */
+status load_point(struct loader *, const char *name, enum role, int layer, int order, int size, struct site **);
+
+/* One notice about the tensors of the checkpoint that the model does not use. */
+void loader_notice(const struct loader *);
+
+#endif

@@ -1,0 +1,97 @@
+#include "models/parts.h"
+
+#include <string.h>
+#include "core/ops.h"
+#include "core/parallel.h"
+
+status mat_new(struct arena *arena, int rows, int cols, struct mat *m)
+{
+    real *a;
+    NEW(a, arena, (size_t)rows * (size_t)cols);
+    *m = mat_of(a, rows, cols);
+    return ST_OK;
+}
+
+status rows_take(const struct rows *r, const struct mat *x, struct arena *keep, struct mat *y)
+{
+    if (!r->at) {
+        *y = *x;
+        return ST_OK;
+    }
+    TRY(mat_new(keep, r->n, x->cols, y));
+    for (int i = 0; i < r->n; i++) memcpy(mat_row(y, i), mat_row(x, r->at[i]), sizeof(real) * (size_t)x->cols);
+    return ST_OK;
+}
+
+void rows_add(const struct rows *r, const struct mat *dy, struct mat *dx)
+{
+    if (!r->at) {
+        op_add(dy, dx);
+        return;
+    }
+    for (int i = 0; i < r->n; i++) {
+        const real *from = mat_row(dy, i);
+        real *to = mat_row(dx, r->at[i]);
+        for (int c = 0; c < dy->cols; c++) to[c] += from[c];
+    }
+}
+
+struct arith_call pass_call(struct pass *pass, uint32_t who)
+{
+    return (struct arith_call){.rng = pass->rng,
+                               .step = pass->step,
+                               .micro = pass->micro,
+                               .who = who,
+                               .scratch = pass->scratch,
+                               .options = pass->arith_options};
+}
+
+bool norm_trained(const struct norm *n)
+{
+    return param_trained(n->gamma) || param_trained(n->beta);
+}
+
+status norm_forward(const struct norm *n, struct pass *pass, const struct mat *x, struct mat *y, real *stats)
+{
+    struct arith_call call = pass_call(pass, n->who);
+    return pass->arith->norm(&call, x, n->gamma->data, n->beta->data, n->eps, y, stats);
+}
+
+status norm_backward(const struct norm *n, struct pass *pass, const struct mat *x, const real *stats,
+                     const struct mat *dy, struct mat *dx)
+{
+    struct arith_call call = pass_call(pass, n->who);
+    return pass->arith->norm_backward(&call, x, stats, n->gamma->data, dy, dx, n->gamma->grad, n->beta->grad);
+}
+
+bool drop_on(const struct drop *d, const struct pass *pass)
+{
+    return pass->train && d->p > 0;
+}
+
+struct dropout drop_call(const struct drop *d, const struct pass *pass)
+{
+    return (struct dropout){pass->rng, pass->step, d->who, d->p};
+}
+
+void drop_apply(const struct drop *d, const struct pass *pass, const uint32_t *row_key, struct mat *x)
+{
+    if (!drop_on(d, pass)) return;
+    struct dropout call = drop_call(d, pass);
+    op_dropout(&call, row_key, x);
+}
+
+struct wsrc param_source(const struct param *p)
+{
+    return p->data ? wsrc_dense(p->data, p->rows, p->cols) : p->src;
+}
+
+bool site_trains(const struct site *s)
+{
+    return s->ops || (s->weight && param_trained(s->weight)) || (s->bias && param_trained(s->bias));
+}
+
+bool site_needs_input(const struct site *s)
+{
+    return s->ops || (s->weight && param_trained(s->weight));
+}

@@ -1,0 +1,64 @@
+/* The small shared pieces of every model: new matrices, which rows a sublayer computes, norms and dropout places as
+ * model code sees them, and the questions "does this site train" and "does it need its input back". */
+#ifndef PG_MODELS_PARTS_H
+#define PG_MODELS_PARTS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "core/arena.h"
+#include "core/arith.h"
+#include "core/param.h"
+#include "core/real.h"
+#include "core/status.h"
+#include "models/site.h"
+
+/* An uninitialised matrix in the arena. */
+status mat_new(struct arena *, int rows, int cols, struct mat *);
+
+/* A set of token rows: all of them, or the first of each sequence. */
+struct rows {
+    enum use_kind kind; /* USE_TOKENS or USE_FIRST */
+    int n;
+    const int *at;           /* [n] token of row i; NULL: row i is token i */
+    const uint32_t *row_key; /* [n] */
+};
+/* y[i] = x[at[i]]; y = x when at is NULL (no copy is made: y becomes a view). keep: where a gathered copy goes. */
+status rows_take(const struct rows *, const struct mat *x, struct arena *keep, struct mat *y);
+/* dx[at[i]] += dy[i] */
+void rows_add(const struct rows *, const struct mat *dy, struct mat *dx);
+
+/* A LayerNorm with its two tensors. */
+struct norm {
+    struct param *gamma, *beta;
+    double eps;
+    uint32_t who; /* hash of its name */
+};
+bool norm_trained(const struct norm *);
+/* y = norm(x); y may be x. stats [rows][2], NULL: not kept. */
+status norm_forward(const struct norm *, struct pass *, const struct mat *x, struct mat *y, real *stats);
+/* dx set (may be dy); adds to the gradients of gamma and beta where they are trained. */
+status norm_backward(const struct norm *, struct pass *, const struct mat *x, const real *stats, const struct mat *dy,
+                     struct mat *dx);
+
+/* One place of dropout. */
+struct drop {
+    double p;
+    uint32_t who; /* hash of the place's name */
+};
+bool drop_on(const struct drop *, const struct pass *); /* training and p > 0 */
+struct dropout drop_call(const struct drop *, const struct pass *);
+/* In place; also its own backward pass. Does nothing unless drop_on(). */
+void drop_apply(const struct drop *, const struct pass *, const uint32_t *row_key, struct mat *x);
+
+/* The call record of an arith for one place. */
+struct arith_call pass_call(struct pass *, uint32_t who);
+
+/* Where the values of a tensor are now: its own copy when it has one, else the checkpoint. */
+struct wsrc param_source(const struct param *);
+
+/* A method is attached, or the weight or bias is trained: the backward call must be made. */
+bool site_trains(const struct site *);
+/* The backward call reads x: a method is attached or the weight is trained. */
+bool site_needs_input(const struct site *);
+
+#endif

@@ -1,0 +1,164 @@
+/* Sites: calls of linear layers and points, and choosing them by role or name. See site.h. */
+#include "models/site.h"
+
+#include <stdio.h>
+#include <string.h>
+#include "core/gemm.h"
+#include "core/ops.h"
+#include "core/text.h"
+
+static const char *const role_names[ROLES] = {"query", "key",     "value",  "attn_out",   "ffn_in",     "gate",
+                                              "up",    "ffn_out", "pooler", "classifier", "after_attn", "after_ffn"};
+
+const char *role_name(enum role r)
+{
+    return r < ROLES ? role_names[r] : "?";
+}
+
+int role_by_name(const char *name)
+{
+    for (int r = 0; r < ROLES; r++)
+        if (strcmp(role_names[r], name) == 0) return r;
+    return -1;
+}
+
+/* ---- calls ---- */
+
+status site_forward(struct use *u, const struct mat *x, struct mat *y)
+{
+    const struct site *s = u->site;
+    return s->ops && s->ops->forward ? s->ops->forward(u, x, y) : base_forward(u, x, y);
+}
+
+status site_backward(struct use *u, const struct mat *x, const struct mat *dy, struct mat *dx)
+{
+    const struct site *s = u->site;
+    return s->ops && s->ops->backward ? s->ops->backward(u, x, dy, dx) : base_backward(u, x, dy, dx);
+}
+
+static struct arith_call call_of(const struct use *u)
+{
+    struct pass *p = u->pass;
+    return (struct arith_call){.rng = p->rng,
+                               .step = p->step,
+                               .micro = p->micro,
+                               .who = text_hash32(u->site->name) + (uint32_t)u->kind,
+                               .scratch = p->scratch,
+                               .options = p->arith_options};
+}
+
+/* The weight as the product reads it. A tensor thawed after the site was made has moved from the checkpoint to its own
+ * copy; a source that a store or a method put there stays. */
+static struct wsrc live_weight(const struct site *s)
+{
+    const struct param *p = s->weight;
+    bool from_checkpoint = s->w.tile == p->src.tile && s->w.ctx == p->src.ctx && s->w.dense == p->src.dense;
+    return p->data && param_trained(p) && from_checkpoint ? wsrc_dense(p->data, p->rows, p->cols) : s->w;
+}
+
+status base_forward(struct use *u, const struct mat *x, struct mat *y)
+{
+    const struct site *s = u->site;
+    if (s->kind == SITE_POINT) {
+        op_copy(x, y);
+        return ST_OK;
+    }
+    struct arith_call call = call_of(u);
+    struct wsrc w = live_weight(s);
+    return u->pass->arith->linear(&call, x, &w, s->bias ? s->bias->data : NULL, y);
+}
+
+status base_backward(struct use *u, const struct mat *x, const struct mat *dy, struct mat *dx)
+{
+    const struct site *s = u->site;
+    if (s->kind == SITE_POINT) {
+        if (dx) op_add(dy, dx);
+        return ST_OK;
+    }
+    struct arith_call call = call_of(u);
+    if (dx) {
+        struct wsrc w = live_weight(s);
+        TRY(u->pass->arith->linear_dx(&call, dy, &w, dx, true));
+    }
+    if (param_trained(s->weight)) TRY(u->pass->arith->linear_dw(&call, x, dy, s->weight->grad, s->weight->cols));
+    if (s->bias && s->bias->grad) bias_backward(dy, s->bias->grad);
+    return ST_OK;
+}
+
+/* ---- choosing ---- */
+
+static bool in_head(const struct site *s)
+{
+    return s->role == ROLE_POOLER || s->role == ROLE_CLASSIFIER;
+}
+
+/* Whether a word of the specification names the role of this site. */
+static bool role_word(const char *word, const struct site *s)
+{
+    enum role r = s->role;
+    bool qkv = r == ROLE_QUERY || r == ROLE_KEY || r == ROLE_VALUE;
+    if (strcmp(word, "all") == 0) return s->kind == SITE_LINEAR && !in_head(s);
+    if (strcmp(word, "qkv") == 0) return qkv;
+    if (strcmp(word, "attention") == 0) return qkv || r == ROLE_ATTN_OUT;
+    if (strcmp(word, "ffn") == 0) return r == ROLE_FFN_IN || r == ROLE_GATE || r == ROLE_UP || r == ROLE_FFN_OUT;
+    return strcmp(word, role_names[r]) == 0;
+}
+
+/* Sites whose name matches the pattern: linear ones, and points only when it matches no linear one ("*" means layers).
+ */
+static int choose_by_name(struct site *const *sites, int count, const char *word, bool *chosen)
+{
+    for (int kind = SITE_LINEAR; kind <= SITE_POINT; kind++) {
+        int hits = 0;
+        for (int i = 0; i < count; i++)
+            if ((int)sites[i]->kind == kind && text_match(word, sites[i]->name)) {
+                chosen[i] = true;
+                hits++;
+            }
+        if (hits) return hits;
+    }
+    return 0;
+}
+
+static status no_match(struct site *const *sites, int count, const char *word)
+{
+    char roles[256] = "";
+    size_t n = 0;
+    for (int r = 0; r < ROLES; r++)
+        for (int i = 0; i < count; i++)
+            if ((int)sites[i]->role == r) {
+                n += (size_t)snprintf(roles + n, sizeof roles - n, "%s%s", n ? ", " : "", role_names[r]);
+                break;
+            }
+    return fail(
+        ST_USAGE,
+        "sites: '%s' matches nothing in this model; give roles (%s), qkv, attention, ffn, all, or patterns such as "
+        "'*query*', joined by '+'",
+        word, roles);
+}
+
+static status choose_word(struct site *const *sites, int count, const char *word, bool *chosen)
+{
+    int hits = 0;
+    for (int i = 0; i < count; i++)
+        if (role_word(word, sites[i])) {
+            chosen[i] = true;
+            hits++;
+        }
+    if (!hits) hits = choose_by_name(sites, count, word, chosen);
+    return hits ? ST_OK : no_match(sites, count, word);
+}
+
+status sites_choose(struct site *const *sites, int count, const char *spec, bool *chosen)
+{
+    struct arena *arena = arena_new("site choice");
+    char **words;
+    int n = 0;
+    if (!arena) return ST_MEMORY;
+    memset(chosen, 0, sizeof *chosen * (size_t)count);
+    status st = text_split(spec, '+', arena, &words, &n);
+    if (st == ST_OK && n == 0) st = fail(ST_USAGE, "sites: give at least one role or pattern, not '%s'", spec);
+    for (int i = 0; st == ST_OK && i < n; i++) st = choose_word(sites, count, words[i], chosen);
+    arena_free(arena);
+    return st;
+}
