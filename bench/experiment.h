@@ -63,8 +63,7 @@ bool task_needs_data(const struct task *);
 /* Another place for records: "<runs>/<name>". */
 status experiment_move(struct experiment *, const char *runs, struct arena *);
 
-/* id of a cell: needs the model's, tokenizer's and data's hashes. Adds the content of an adapter that the run starts
- * from. */
+/* id of a cell: needs the hashes of model, tokenizer and data; the last covers an adapter that the run starts from. */
 status cell_id(const struct cell *, const char *model_hash, const char *tokenizer_hash, const char *data_hash,
                char id[65]);
 

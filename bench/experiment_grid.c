@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include "bench/cli.h"
-#include "core/file.h"
 #include "core/sha256.h"
 #include "core/text.h"
 
@@ -348,26 +347,6 @@ status grid_make(const struct grid_spec *spec, struct arena *arena, const char *
 
 /* ---- the id ---- */
 
-/* What an adapter to start from holds: a file, or the files of a peft folder. */
-static status adapter_hash(const char *path, struct sha256 *sum)
-{
-    static const char *const part[] = {"adapter_config.json", "adapter_model.safetensors", "adapter_model.bin"};
-    char hex[SHA256_HEX], full[4096];
-    if (!file_is_dir(path)) {
-        TRY(sha256_file(path, hex));
-        sha256_add(sum, hex, SHA256_HEX - 1);
-        return ST_OK;
-    }
-    for (int i = 0; i < 3; i++) {
-        snprintf(full, sizeof full, "%s/%s", path, part[i]);
-        if (!file_exists(full)) continue;
-        TRY(sha256_file(full, hex));
-        sha256_add(sum, part[i], strlen(part[i]));
-        sha256_add(sum, hex, SHA256_HEX - 1);
-    }
-    return ST_OK;
-}
-
 status cell_id(const struct cell *c, const char *model_hash, const char *tokenizer_hash, const char *data_hash,
                char id[65])
 {
@@ -382,7 +361,6 @@ status cell_id(const struct cell *c, const char *model_hash, const char *tokeniz
         sha256_add(&sum, extra[i].value, strlen(extra[i].value));
         sha256_add(&sum, "\n", 1);
     }
-    if (c->train.init_from && *c->train.init_from) TRY(adapter_hash(c->train.init_from, &sum));
     sha256_end(&sum, id);
     return ST_OK;
 }

@@ -1,6 +1,6 @@
-/* The update is elementwise, so it is cut into pieces of rows that threads take in any order. Scalars (bias corrections,
- * rates) are computed in double once a tensor; elements are updated in `real`, each by the same few operations whatever
- * the piece it falls into. */
+/* The update is elementwise, so it is cut into pieces of rows that threads take in any order. Scalars (bias
+ * corrections, rates) are computed in double once a tensor; elements are updated in `real`, each by the same few
+ * operations whatever the piece it falls into. */
 #include "bench/optimizer.h"
 
 #include <tgmath.h> /* sqrt of a real, whichever it is */
@@ -32,10 +32,10 @@ struct update {
     struct param *p;
     int rows_a_piece;
     real beta1, beta2, rest1, rest2, eps; /* rest = 1 - beta */
-    real keep;  /* factor on the weight by decay: 1 - rate * decay */
-    real decay; /* rate * decay */
-    real step;  /* rate over the bias correction of the form */
-    real root;  /* torch: sqrt(1 - beta2^t) */
+    real keep;                            /* factor on the weight by decay: 1 - rate * decay */
+    real decay;                           /* rate * decay */
+    real step;                            /* rate over the bias correction of the form */
+    real root;                            /* torch: sqrt(1 - beta2^t) */
 };
 
 static void update_torch(const struct update *u, size_t at, int n)
@@ -108,7 +108,8 @@ void adamw_step(const struct adamw *o, struct registry *reg, double lr, long t)
     }
 }
 
-/* ---- clipping ------------------------------------------------------------------------------------------------------ */
+/* ---- clipping ------------------------------------------------------------------------------------------------------
+ */
 
 struct scaling {
     real *g;

@@ -53,22 +53,34 @@ status path_expand(const char *s, struct arena *arena, const char **out)
     return st;
 }
 
+/* ~/.cache/peftgrid/KIND, or NULL when the user has no home. */
+static status cache_folder(const char *kind, struct arena *arena, const char **out)
+{
+    const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+    *out = NULL;
+    if (cache && *cache == '/')
+        *out = arena_printf(arena, "%s/peftgrid/%s", cache, kind);
+    else if (home && *home)
+        *out = arena_printf(arena, "%s/.cache/peftgrid/%s", home, kind);
+    else
+        return ST_OK;
+    return *out ? ST_OK : ST_MEMORY;
+}
+
+status token_cache(struct arena *arena, const char **folder)
+{
+    return cache_folder("tokens", arena, folder);
+}
+
 /* $VARIABLE, if set, and the cache's folder of that kind. */
 static status search_folders(const char *variable_name, const char *kind, struct arena *arena, const char **folder,
                              int *count)
 {
-    const char *set = getenv(variable_name), *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+    const char *set = getenv(variable_name), *cached;
     *count = 0;
     if (set && *set) folder[(*count)++] = set;
-    const char *last = NULL;
-    if (cache && *cache == '/')
-        last = arena_printf(arena, "%s/peftgrid/%s", cache, kind);
-    else if (home && *home)
-        last = arena_printf(arena, "%s/.cache/peftgrid/%s", home, kind);
-    else
-        return ST_OK;
-    if (!last) return ST_MEMORY;
-    folder[(*count)++] = last;
+    TRY(cache_folder(kind, arena, &cached));
+    if (cached) folder[(*count)++] = cached;
     return ST_OK;
 }
 

@@ -16,6 +16,8 @@ status data_find(const char *written, const char *ini_dir, struct arena *, const
 
 /* The folders searched for models after the working folder; count 1 or 2. */
 status model_folders(struct arena *, const char **folder, int *count);
+/* Where tokenised data is kept between runs; NULL when the user has no home. */
+status token_cache(struct arena *, const char **folder);
 /* Folders with example experiments: beside the source tree's binary, or installed. */
 status experiment_folders(struct arena *, const char **folder, int *count);
 enum { FOLDERS_MAX = 3 };

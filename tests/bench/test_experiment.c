@@ -98,23 +98,6 @@ START_TEST(id_text_is_canonical)
 }
 END_TEST
 
-START_TEST(adapter_content_is_in_the_id)
-{
-    char path[4096], text[8192], id[2][65];
-    snprintf(path, sizeof path, "%s/start.safetensors", temp_dir());
-    snprintf(text, sizeof text, HEAD "methods = lora\n[train]\nlr = 1e-3\ninit_from = %s\n", path);
-    ck_ok(read_text(text));
-    ck_fails(cell_id(&e.cell[0], "m", "t", "d", id[0]), ST_INPUT, path);
-    for (int i = 0; i < 2; i++) {
-        FILE *f = fopen(path, "w");
-        fprintf(f, "content %d", i);
-        fclose(f);
-        ck_ok(cell_id(&e.cell[0], "m", "t", "d", id[i]));
-    }
-    ck_assert_str_ne(id[0], id[1]);
-}
-END_TEST
-
 START_TEST(line_ends_comments_and_marks)
 {
     ck_ok(read_text(
@@ -243,6 +226,6 @@ START_TEST(survives_every_failed_allocation)
 }
 END_TEST
 
-PG_TESTS(TEST(spans_the_grid), TEST(later_sections_win), TEST(id_text_is_canonical), TEST(adapter_content_is_in_the_id),
+PG_TESTS(TEST(spans_the_grid), TEST(later_sections_win), TEST(id_text_is_canonical),
          TEST(line_ends_comments_and_marks), TEST(missing_folders_are_told_apart), TEST(users_task),
          LOOP_TEST(refuses, 0, REFUSED), TEST(survives_every_failed_allocation))
