@@ -2,9 +2,11 @@
 #include <string.h>
 #include "core/file.h"
 #include "datasets/glue.h"
+#include "datasets/mini.h"
 
-const struct task *const task_table[] = {&glue_cola, &glue_sst2, &glue_mrpc, &glue_stsb, &glue_qqp, &glue_mnli,
-                                         &glue_qnli, &glue_rte,  &glue_wnli, &glue_ax,   NULL};
+const struct task *const task_table[] = {&glue_cola, &glue_sst2, &glue_mrpc, &glue_stsb, &glue_qqp,  &glue_mnli,
+                                         &glue_qnli, &glue_rte,  &glue_wnli, &glue_ax,   &mini_cola, &mini_sst2,
+                                         &mini_mrpc, &mini_stsb, &mini_rte,  NULL};
 
 const struct task *task_find(const char *name)
 {
