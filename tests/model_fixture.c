@@ -4,11 +4,13 @@
 
 #include <jansson.h>
 #include "core/file.h"
+#include "core/parallel.h"
 #include "core/rng.h"
 
 static void begin(struct fixture *f)
 {
     *f = (struct fixture){.rng = {.seed = 7}};
+    parallel_set_threads(1); /* models of a few rows: starting a team costs more than the work */
     f->arena = arena_new("model");
     f->tape = arena_new("tape");
     f->scratch = arena_new("scratch");
