@@ -157,8 +157,7 @@ status safetensors_read(const char *path, struct checkpoint *c)
     return s;
 }
 
-/* ---- writing ------------------------------------------------------------------------------------------------------
- */
+/* ---- writing ----------------------------------------------------------------------------------------------------- */
 
 static status add_entry(const char *path, json_t *root, const struct tensor_out *t, uint64_t *offset)
 {

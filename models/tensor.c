@@ -94,7 +94,8 @@ status tensor_extent(const char *file, const char *name, enum dtype d, int dims,
         overflow |= __builtin_mul_overflow(n, (uint64_t)shape[i], &n);
     }
     overflow |= __builtin_mul_overflow(n, (uint64_t)dtype_bytes(d), bytes);
-    FAIL_IF(overflow || *bytes > INT64_MAX, ST_INPUT, "%s: tensor '%s': its shape is larger than any memory", file,
+    /* 16: the values as double must be countable too, whatever they are stored as */
+    FAIL_IF(overflow || *bytes > INT64_MAX / 16, ST_INPUT, "%s: tensor '%s': its shape is larger than any memory", file,
             name);
     *elements = n;
     return ST_OK;
