@@ -1,63 +1,188 @@
+/* Products: from a call to pieces; see gemm_inside.h for the way on from there. Everything decided here (orientation,
+ * the cut into pieces) moves time and no bit. */
 #include "core/gemm.h"
-#include <math.h>
+
+#include <stdatomic.h>
 #include <string.h>
+#include "core/gemm_inside.h"
 #include "core/parallel.h"
-static enum gemm_backend backend;
+
+static atomic_int backend = GEMM_OWN;
+
 status gemm_select(enum gemm_backend b)
 {
-    backend = b;
+    FAIL_IF(b != GEMM_OWN && b != GEMM_OPENBLAS, ST_USAGE, "no product backend has the number %d", (int)b);
+    atomic_store(&backend, (int)b);
     return ST_OK;
 }
+
 enum gemm_backend gemm_backend(void)
 {
-    return backend;
+    return (enum gemm_backend)atomic_load_explicit(&backend, memory_order_relaxed);
 }
+
 const char *gemm_backend_name(enum gemm_backend b)
 {
     return b == GEMM_OWN ? "own" : "openblas";
 }
-enum { NB = 64, KB = 256 };
-void gemm_tile_avx2(int m, int n, int k, struct gemm_in a, struct gemm_in b, real *c, int ldc, bool accumulate, int j0);
-struct job {
-    int m, n, k;
-    struct gemm_in a, b;
-    real *c;
-    int ldc;
-    bool accumulate;
+
+static struct gemm_in dense_if_possible(struct gemm_in in)
+{
+    if (in.w != NULL && in.w->dense != NULL)
+        in = (struct gemm_in){.p = in.w->dense, .ld = in.w->cols, .trans = in.trans};
+    return in;
+}
+
+/* C' = B' A': the vector lanes then run along the rows of the caller's C. */
+static struct gemm_problem transposed(const struct gemm_problem *p)
+{
+    struct gemm_problem t = *p;
+    t.m = p->n, t.n = p->m;
+    t.a = p->b, t.b = p->a;
+    t.a.trans = !p->b.trans, t.b.trans = !p->a.trans;
+    t.row = p->col, t.col = p->row;
+    return t;
+}
+
+/* Whether the transposed problem is the faster one. What counts is which operand must be transposed while it is packed
+ * (the one whose lanes lie apart in memory), and lanes that stay empty. Costs in units of one packed element. */
+static bool transpose_pays(const struct gemm_problem *p)
+{
+    enum { LANE_WASTE = 8 };
+    double m = p->m, n = p->n, k = p->k;
+    double as_is = (p->b.trans ? n * k : 0) + (p->a.trans ? m * k / 2 : 0),
+           flipped = (p->a.trans ? 0 : m * k) + 3 * m * n;
+    flipped += p->b.trans ? 0 : n * k / 2;
+    if (p->n < LANE_WASTE) as_is += (LANE_WASTE - n) * m * k / 4;
+    if (p->m < LANE_WASTE) flipped += (LANE_WASTE - m) * n * k / 4;
+    return flipped < as_is;
+}
+
+struct cut {
+    const struct gemm_problem *p;
+    gemm_piece_fn *piece;
+    int rows, columns; /* into how many parts m and n are cut */
+    int width;         /* of a part of n; a multiple of the panel but for the last */
 };
-static void piece(void *ctx, int i, int thread)
+
+static _Thread_local _Alignas(64) struct gemm_buffers buffers; /* kept; untouched pages cost nothing */
+
+static void run_piece(void *ctx, int i, int thread)
 {
     (void)thread;
-    struct job *j = ctx;
-    gemm_tile_avx2(j->m, j->n, j->k, j->a, j->b, j->c, j->ldc, j->accumulate, i * NB);
+    const struct cut *c = ctx;
+    int r = i / c->columns, j0 = i % c->columns * c->width;
+    int i0 = (int)((long long)c->p->m * r / c->rows), i1 = (int)((long long)c->p->m * (r + 1) / c->rows);
+    int n = c->p->n - j0 < c->width ? c->p->n - j0 : c->width;
+    c->piece(c->p, i0, i1 - i0, j0, n, &buffers);
 }
+
+static gemm_piece_fn *kernels(int n)
+{
+    enum cpu_class c = cpu_class();
+    if (c == CPU_GENERIC) return gemm_piece_generic;
+    return c == CPU_AVX2 || n <= 8 ? gemm_piece_avx2
+                                   : gemm_piece_avx512; /* 8 columns fill half of a long vector only */
+}
+
+/* Cuts until every thread has some pieces to take, as long as pieces stay large enough to be worth packing for. */
+static void cut_up(struct cut *c, int threads)
+{
+    enum { PIECE_WORK = 1 << 18, PIECES_A_THREAD = 4, NARROW = 4 * GEMM_PAD, LOW = 192 };
+    const struct gemm_problem *p = c->p;
+    double work = (double)p->m * p->n * p->k;
+    double most = work / PIECE_WORK;
+    int wanted = threads * PIECES_A_THREAD;
+    if (wanted > most) wanted = most < 1 ? 1 : (int)most;
+    if (threads == 1) wanted = 1;
+    int columns = (p->n + GEMM_NC - 1) / GEMM_NC, rows = 1;
+    while (rows * columns < wanted) {
+        bool source = p->b.w != NULL; /* rows beyond one part mean that a weight is dequantised more than once */
+        if (p->n / columns >= 2 * NARROW || (source && p->n / columns >= 2 * GEMM_PAD))
+            columns++;
+        else if (p->m / rows >= 2 * LOW)
+            rows++;
+        else if (p->n / columns >= 2 * GEMM_PAD)
+            columns++;
+        else if (p->m / rows >= 32)
+            rows++;
+        else
+            break;
+    }
+    int width = (p->n + columns - 1) / columns;
+    c->width = columns == 1 ? p->n : (width + GEMM_PAD - 1) / GEMM_PAD * GEMM_PAD;
+    c->columns = (p->n + c->width - 1) / c->width;
+    c->rows = rows;
+}
+
+static void multiply(struct gemm_problem *p, bool serial)
+{
+    if (p->m <= 0 || p->n <= 0) return;
+    p->a = dense_if_possible(p->a);
+    p->b = dense_if_possible(p->b);
+    struct gemm_problem flipped;
+    struct cut c = {.p = p};
+    if (gemm_backend() == GEMM_OPENBLAS && p->a.w == NULL) {
+        c.piece = gemm_piece_openblas;
+    } else {
+        if (transpose_pays(p)) {
+            flipped = transposed(p);
+            c.p = &flipped;
+        }
+        c.piece = kernels(c.p->n);
+    }
+    cut_up(&c, serial ? 1 : parallel_threads());
+    if (serial)
+        for (int i = 0; i < c.rows * c.columns; i++) run_piece(&c, i, 0);
+    else
+        parallel_for(c.rows * c.columns, run_piece, &c);
+}
+
+static struct gemm_problem problem(int m, int n, int k, struct gemm_in a, struct gemm_in b, real *c, int ldc,
+                                   bool accumulate)
+{
+    return (struct gemm_problem){
+        .m = m, .n = n, .k = k, .a = a, .b = b, .c = c, .row = ldc, .col = 1, .accumulate = accumulate};
+}
+
 void gemm(int m, int n, int k, struct gemm_in a, struct gemm_in b, real *c, int ldc, bool accumulate)
 {
-    struct job j = {m, n, k, a, b, c, ldc, accumulate};
-    parallel_for((n + NB - 1) / NB, piece, &j);
+    struct gemm_problem p = problem(m, n, k, a, b, c, ldc, accumulate);
+    multiply(&p, false);
 }
+
 void gemm_serial(int m, int n, int k, struct gemm_in a, struct gemm_in b, real *c, int ldc, bool accumulate)
 {
-    struct job j = {m, n, k, a, b, c, ldc, accumulate};
-    for (int i = 0; i < (n + NB - 1) / NB; i++) piece(&j, i, 0);
+    struct gemm_problem p = problem(m, n, k, a, b, c, ldc, accumulate);
+    multiply(&p, true);
 }
+
+/* ---- linear layers ------------------------------------------------------------------------------------------------
+ */
+
+static struct gemm_in whole(const struct mat *m, bool trans)
+{
+    return (struct gemm_in){.p = m->a, .ld = m->ld, .trans = trans};
+}
+
 void linear_forward(const struct mat *x, const struct wsrc *w, const real *bias, struct mat *y)
 {
-    gemm(x->rows, w->rows, w->cols, (struct gemm_in){.p = x->a, .ld = x->ld}, (struct gemm_in){.trans = true, .w = w},
-         y->a, y->ld, false);
-    for (int r = 0; r < y->rows && bias != NULL; r++)
-        for (int c = 0; c < y->cols; c++) mat_row(y, r)[c] += bias[c];
+    struct gemm_in weight = {.w = w, .trans = true};
+    struct gemm_problem p = problem(x->rows, w->rows, w->cols, whole(x, false), weight, y->a, y->ld, false);
+    p.bias = bias;
+    multiply(&p, false);
 }
+
 void linear_backward_x(const struct mat *dy, const struct wsrc *w, struct mat *dx, bool accumulate)
 {
-    gemm(dy->rows, w->cols, w->rows, (struct gemm_in){.p = dy->a, .ld = dy->ld}, (struct gemm_in){.w = w}, dx->a,
-         dx->ld, accumulate);
+    gemm(dy->rows, w->cols, w->rows, whole(dy, false), (struct gemm_in){.w = w}, dx->a, dx->ld, accumulate);
 }
+
 void linear_backward_w(const struct mat *x, const struct mat *dy, real *dw, int ld)
 {
-    gemm(dy->cols, x->cols, x->rows, (struct gemm_in){.p = dy->a, .ld = dy->ld, .trans = true},
-         (struct gemm_in){.p = x->a, .ld = x->ld}, dw, ld, true);
+    gemm(dy->cols, x->cols, x->rows, whole(dy, true), whole(x, false), dw, ld, true);
 }
+
 void bias_backward(const struct mat *dy, real *db)
 {
     for (int r = 0; r < dy->rows; r++)
