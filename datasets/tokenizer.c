@@ -55,8 +55,10 @@ status specials_resolve(const struct tokenizer_folder *f, const char *names[SPEC
 
 static status open_kind(const struct tokenizer_folder *f, struct tokenizer *t, struct sha256 *sha)
 {
+    if (folder_has(f, "spm.model")) return sentencepiece_open(f, "spm.model", t, sha);
+    if (folder_has(f, "tokenizer.model")) return sentencepiece_open(f, "tokenizer.model", t, sha);
     if (folder_has(f, "vocab.txt")) return wordpiece_open(f, t, sha);
-    return fail(ST_INPUT, "%s: no tokenizer found; expected vocab.txt", f->dir);
+    return fail(ST_INPUT, "%s: no tokenizer found; expected spm.model, tokenizer.model or vocab.txt", f->dir);
 }
 
 static status open_folder(const char *folder, struct tokenizer *t, struct sha256 *sha)

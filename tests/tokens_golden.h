@@ -21,8 +21,8 @@ const char *encoded(struct tokenizer *, const char *text, size_t n);
 /* "1 2 3|0 0 1": ids and types of a model input; static buffer. */
 const char *built(struct tokenizer *, const char *a, const char *b, int max_len);
 
-/* Text that tries everything: random bytes, long words, lone surrogates ...: encodes without error, all ids in range.
- */
-void survives_hostile_text(struct tokenizer *);
+/* Text that tries everything: random bytes, words of `longest` bytes, lone surrogates ...: encodes without error, all
+ * ids in range. */
+void survives_hostile_text(struct tokenizer *, size_t longest);
 
 #endif
