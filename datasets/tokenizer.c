@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include "datasets/mini.h"
 #include "datasets/tokenizer_kinds.h"
 
 /* ---- lists of ids ---- */
@@ -61,8 +62,10 @@ static status open_kind(const struct tokenizer_folder *f, struct tokenizer *t, s
     return fail(ST_INPUT, "%s: no tokenizer found; expected spm.model, tokenizer.model or vocab.txt", f->dir);
 }
 
-static status open_folder(const char *folder, struct tokenizer *t, struct sha256 *sha)
+static status open_named(const char *folder, struct tokenizer *t, struct sha256 *sha)
 {
+    if (strcmp(folder, "mini") == 0)
+        return wordpiece_from_text(mini_vocab_text, strlen(mini_vocab_text), "mini's word list", t, sha);
     struct tokenizer_folder f;
     TRY(tokenizer_folder_open(folder, t->arena, &f));
     status st = open_kind(&f, t, sha);
@@ -79,7 +82,7 @@ status tokenizer_open(const char *folder, struct arena *arena, struct tokenizer 
     for (int i = 0; i < SPECIALS; i++) *special_slot(t, i) = -1;
     struct sha256 sha;
     sha256_begin(&sha);
-    status st = open_folder(folder, t, &sha);
+    status st = open_named(folder, t, &sha);
     if (st != ST_OK) {
         tokenizer_close(t);
         return st;

@@ -199,6 +199,21 @@ START_TEST(every_allocation_may_fail)
 }
 END_TEST
 
+START_TEST(embedded_mini)
+{
+    struct tokenizer *t = open_ok("mini");
+    ck_assert_str_eq(t->name, "wordpiece");
+    ck_assert_int_eq(t->pad, 0);
+    ck_assert_int_eq(t->unk, 1);
+    ck_assert_int_eq(t->cls, 2);
+    ck_assert_int_eq(t->sep, 3);
+    ck_assert_int_eq(t->mask, 4);
+    ck_assert_int_gt(t->vocab, 50);
+    ck_assert_str_eq(built(t, ".", "[MASK]", 10), "2 5 3 4 3|0 0 0 1 1");
+    tokenizer_close(t);
+}
+END_TEST
+
 START_TEST(hostile_text)
 {
     struct tokenizer *t = open_ok(folder_with(WORDS, NULL));
@@ -223,5 +238,5 @@ START_TEST(golden_bert)
 END_TEST
 
 PG_TESTS(TEST(pieces_and_words), TEST(options), TEST(special_tokens_in_text), TEST(inputs_and_truncation),
-         TEST(hash_tells_what_decides_the_ids), TEST(bad_folders), TEST(every_allocation_may_fail), TEST(hostile_text),
-         TEST(golden_bert))
+         TEST(hash_tells_what_decides_the_ids), TEST(bad_folders), TEST(every_allocation_may_fail), TEST(embedded_mini),
+         TEST(hostile_text), TEST(golden_bert))
