@@ -7,11 +7,12 @@
 #include <string.h>
 #include "core/rng.h"
 
+/* Taken from the first value on: the mean of equal values is that value, exactly. */
 double stats_mean(const double *x, int n)
 {
     double sum = 0;
-    for (int i = 0; i < n; i++) sum += x[i];
-    return n > 0 ? sum / n : NAN;
+    for (int i = 1; i < n; i++) sum += x[i] - x[0];
+    return n > 0 ? x[0] + sum / n : NAN;
 }
 
 double stats_sd(const double *x, int n)

@@ -65,7 +65,7 @@ END_TEST
 START_TEST(writers_do_not_mix)
 {
     enum { WRITERS = 4, LINES = 25 };
-    char path[4200], cell[16];
+    char path[4200], cell[32];
     snprintf(path, sizeof path, "%s/journal.jsonl", temp_dir());
     for (int w = 0; w < WRITERS; w++) {
         if (fork() != 0) continue;

@@ -1,0 +1,50 @@
+/* What tables need of each record, small enough to hold thousands of runs at once. */
+#ifndef PG_BENCH_RUN_LIST_H
+#define PG_BENCH_RUN_LIST_H
+
+#include "bench/train_options.h"
+#include "core/arena.h"
+#include "core/status.h"
+
+enum { PROTOCOLS = 3 }; /* best, last, split: enum protocol */
+extern const char *const protocol_name[PROTOCOLS];
+
+enum run_state { RUN_OK, RUN_DIVERGED, RUN_FAILED, RUN_MISSING };
+
+/* One evaluated form of a run ("" = the only one). Arrays go by enum protocol. */
+struct run_variant {
+    const char *name;
+    double score[PROTOCOLS]; /* the asked metric; NAN: undefined */
+    int constant[PROTOCOLS]; /* one class (one value) predicted for every example; -1: cannot be told */
+    double deployed;         /* adapter parameters in what is deployed */
+    /* [examples]: 1 where the prediction is right, for paired tests of single runs; NULL: regression, or predictions of
+     * that evaluation are not kept. */
+    unsigned char *right[PROTOCOLS];
+    int examples; /* of all evaluation sets together */
+};
+
+struct run {
+    const char *file, *row, *task, *model, *canon, *cause, *date, *metric;
+    enum run_state state;
+    enum protocol protocol; /* the experiment's */
+    long long seed;
+    int lacks_metric;     /* the record does not hold the asked metric */
+    double adapter, head; /* trained parameters: thawed base ones and the adapter's peak; the head's */
+    struct run_variant *variant;
+    int variants;
+};
+
+struct run_list {
+    struct run *run;
+    int count;
+    int unreadable;          /* files that are no valid records */
+    const char *first_fault; /* the sentence about the first of them; NULL: none */
+};
+
+/* Reads every *.h5 of a folder. metric: "" for each task's main score. */
+status run_list_read(const char *dir, const char *metric, struct arena *, struct run_list *);
+
+/* The value of an option in a canonical text: "KEY=" itself or behind method., store. or train.; NULL: none. */
+const char *canon_value(const char *canon, const char *key, struct arena *);
+
+#endif
