@@ -19,6 +19,7 @@ struct arena {
     const char *name;
     struct block *top;
     size_t peak, next_size;
+    size_t first_size; /* the first block is to hold all that was ever in use at once: a later pass needs no second */
 };
 
 static long fail_countdown, allocations;
@@ -60,7 +61,8 @@ void arena_free(struct arena *a)
 
 static int block_add(struct arena *a, size_t need)
 {
-    size_t size = need > a->next_size ? need : a->next_size;
+    size_t usual = !a->top && a->first_size ? a->first_size : a->next_size;
+    size_t size = need > usual ? need : usual;
     struct block *b = malloc(sizeof *b);
     if (!b) return 0;
     b->data = aligned_alloc(ALIGN, size);
@@ -123,20 +125,21 @@ char *arena_printf(struct arena *a, const char *fmt, ...)
 
 struct arena_mark arena_mark(struct arena *a)
 {
-    return (struct arena_mark){a->top, a->top ? a->top->used : 0};
+    int empty = !a->top || (!a->top->prev && a->top->used == 0);
+    return (struct arena_mark){empty ? NULL : a->top, empty ? 0 : a->top->used};
 }
 
 void arena_reset(struct arena *a, struct arena_mark m)
 {
-    while (a->top && a->top != m.block) {
-        /* The largest block is worth keeping when the arena empties: the next step needs the same memory again. */
-        if (!a->top->prev && !m.block) break;
-        block_free(a);
-    }
+    /* An arena that empties keeps its memory when that is one block, for the next step needs the same again; several
+     * blocks make room for one of their size, so that passes settle on memory that is mapped once. */
+    int keep = !m.block && a->top && !a->top->prev;
+    if (!m.block && !keep) a->first_size = a->peak;
+    while (a->top && a->top != m.block && !keep) block_free(a);
     if (!a->top) return;
-    size_t keep = a->top == m.block ? m.used : 0;
-    if (poison) poison_fill(a->top->data + keep, a->top->used - keep);
-    a->top->used = keep;
+    size_t used = m.block ? m.used : 0;
+    if (poison) poison_fill(a->top->data + used, a->top->used - used);
+    a->top->used = used;
 }
 
 size_t arena_used(const struct arena *a)

@@ -37,6 +37,30 @@ START_TEST(reset_to_empty_and_reuse)
 }
 END_TEST
 
+/* After a round that took several blocks, later ones of the same size use one, the same every time. */
+START_TEST(settles_on_one_block)
+{
+    struct arena *a = arena_new("test");
+    char *first[4], *last[4];
+    size_t held[4];
+    for (int round = 0; round < 4; round++) {
+        struct arena_mark m = arena_mark(a);
+        first[round] = arena_alloc(a, 64);
+        for (int i = 0; i < 500; i++) last[round] = arena_alloc(a, 4096);
+        held[round] = arena_total_held();
+        arena_reset(a, m);
+        ck_assert_uint_eq(arena_used(a), 0);
+    }
+    ck_assert_ptr_ne(last[0], first[0] + 64 + 499 * 4096);
+    ck_assert_ptr_eq(last[1], first[1] + 64 + 499 * 4096);
+    ck_assert_ptr_eq(first[2], first[1]);
+    ck_assert_ptr_eq(last[3], last[1]);
+    ck_assert_uint_eq(held[1], 64 + 500 * 4096);
+    ck_assert_uint_eq(held[3], held[1]);
+    arena_free(a);
+}
+END_TEST
+
 START_TEST(nth_allocation_fails)
 {
     struct arena *a = arena_new("test");
@@ -86,5 +110,5 @@ START_TEST(registry)
 }
 END_TEST
 
-PG_TESTS(TEST(aligned_and_reset), TEST(reset_to_empty_and_reuse), TEST(nth_allocation_fails), TEST(poison_is_nan),
-         TEST(registry))
+PG_TESTS(TEST(aligned_and_reset), TEST(reset_to_empty_and_reuse), TEST(settles_on_one_block),
+         TEST(nth_allocation_fails), TEST(poison_is_nan), TEST(registry))
