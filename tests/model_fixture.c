@@ -23,7 +23,12 @@ static status finish(struct fixture *f, struct model_spec *spec)
     spec->cls_dropout = spec->hidden_dropout = spec->attn_dropout = -1;
     f->pass = (struct pass){
         .batch = &f->batch, .rng = &f->rng, .arith = &arith_f32, .keep = true, .tape = f->tape, .scratch = f->scratch};
-    return model_open(spec, f->arena, &f->reg, &f->model);
+    status st = model_open(spec, f->arena, &f->reg, &f->model);
+    if (st != ST_OK) {
+        f->model = NULL;
+        fixture_close(f);
+    }
+    return st;
 }
 
 status fixture_open(struct fixture *f, const char *path, enum head_kind head, int labels)

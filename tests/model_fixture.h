@@ -16,7 +16,8 @@ struct fixture {
     struct pass pass; /* keep, not train, over batch */
 };
 
-/* From a folder or file; every field of the specification that is not given here is Hugging Face's default. */
+/* From a folder or file; every field of the specification that is not given here is Hugging Face's default. After a
+ * failure nothing is left to close. */
 status fixture_open(struct fixture *, const char *path, enum head_kind, int labels);
 /* A random model from the text of a config.json; fails the test on an error. */
 void fixture_random(struct fixture *, const char *config, enum head_kind, int labels);

@@ -387,11 +387,13 @@ START_TEST(missing_and_misshapen)
     ck_fails(files_open(&w, &g, 0), ST_INPUT, "has the shape [960], expected [24, 40]");
     files_drop(&w, dense);
     ck_fails(files_open(&w, &g, 0), ST_INPUT, "the tensor 'bert.encoder.layer.1.output.dense.weight' is missing");
+    fixture_close(&w.f);
     files_begin(&w, 1, 2);
     t = file_tensor(&w, "bert.embeddings.LayerNorm.bias");
     t->dtype = DT_I64;
     t->data = integers;
     ck_fails(files_open(&w, &g, 0), ST_INPUT, "'bert.embeddings.LayerNorm.bias' has the type I64, expected F32");
+    fixture_close(&w.f);
     files_begin(&w, 1, 2);
     files_drop(&w, "classifier.bias"); /* a classifier is there or not, not half of it */
     ck_fails(files_open(&w, &g, 0), ST_INPUT, "the tensor 'classifier.bias' is missing");
@@ -497,9 +499,46 @@ START_TEST(skipped_tensors)
 }
 END_TEST
 
+/* Whichever allocation fails, opening and a training step end with that error and nothing else. */
+START_TEST(every_allocation_may_fail)
+{
+    struct files w;
+    struct fixture g;
+    files_begin(&w, _i, 2);
+    ck_ok(files_open(&w, &g, 0));
+    fixture_close(&g);
+    long n = 1, opened = 0;
+    for (int done = 0; !done; n++) {
+        struct mat logits, d;
+        double loss;
+        arena_fail_after(n);
+        status st = fixture_open(&g, w.dir, HEAD_CLASSIFY, 0);
+        arena_fail_after(0);
+        if (st == ST_OK) {
+            if (!opened) opened = n;
+            fixture_batch_random(&g, (int[]){7, 20}, 2);
+            fixture_thaw_all(&g);
+            d = mat_of(arena_alloc(g.arena, sizeof(real) * 4), 2, 2);
+            arena_fail_after(n - opened + 1);
+            st = model_forward(g.model, &g.pass, &logits, NULL);
+            if (st == ST_OK) st = model_loss(g.model, &g.pass, &logits, &d, &loss);
+            if (st == ST_OK) st = model_backward(g.model, &g.pass, &d);
+            arena_fail_after(0);
+            done = st == ST_OK;
+            fixture_close(&g);
+        }
+        if (!done) ck_assert_int_eq(st, ST_MEMORY);
+    }
+    ck_assert_int_gt(opened, 100);
+    ck_assert_int_gt(n - opened, 100);
+    fixture_close(&w.f);
+}
+END_TEST
+
 PG_TESTS(LOOP_TEST(alone_or_in_a_batch, 0, CONFIGS), LOOP_TEST(threads, 0, CONFIGS),
          LOOP_TEST(keeping_or_not, 0, CONFIGS), LOOP_TEST(evaluation_is_small, 0, CONFIGS),
          LOOP_TEST(poisoned, 0, CONFIGS), LOOP_TEST(frozen_neighbours, 0, CONFIGS), LOOP_TEST(head_only, 0, CONFIGS),
          LOOP_TEST(masked_rows, 0, CONFIGS), TEST(bad_batches), TEST(bad_labels),
          LOOP_TEST(names_without_prefix, 0, CONFIGS), TEST(missing_and_misshapen), TEST(heads_that_are_new),
-         TEST(another_number_of_labels), TEST(pooler_of_bert), TEST(skipped_tensors))
+         TEST(another_number_of_labels), TEST(pooler_of_bert), TEST(skipped_tensors),
+         LOOP_TEST(every_allocation_may_fail, 0, CONFIGS))
