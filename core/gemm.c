@@ -41,6 +41,7 @@ static struct gemm_problem transposed(const struct gemm_problem *p)
     t.a = p->b, t.b = p->a;
     t.a.trans = !p->b.trans, t.b.trans = !p->a.trans;
     t.row = p->col, t.col = p->row;
+    t.turned = true;
     return t;
 }
 

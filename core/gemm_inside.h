@@ -20,7 +20,8 @@ struct gemm_problem {
     real *c;
     ptrdiff_t row, col;
     bool accumulate;
-    const real *bias; /* NULL: none; along the columns of the caller's C: n when col == 1, m when row == 1 */
+    bool turned;      /* C is the transpose of the caller's; row and col do not tell when a distance is 1 */
+    const real *bias; /* NULL: none; along the columns of the caller's C: n, or m when turned */
 };
 
 /* Sizes of the per-thread buffers, in elements. */

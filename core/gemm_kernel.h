@@ -304,9 +304,9 @@ static void micro_through(micro_fn *fn, int mr, int cols, int k, const real *a, 
 static void add_bias(const struct gemm_problem *p, int i0, int m, int j0, int n)
 {
     if (p->bias == NULL) return;
-    if (p->col != 1) { /* C is transposed here: its rows run along i */
+    if (p->turned) {
         for (int j = j0; j < j0 + n; j++)
-            for (int i = i0; i < i0 + m; i++) p->c[i + j * p->col] += p->bias[i];
+            for (int i = i0; i < i0 + m; i++) p->c[i * p->row + j * p->col] += p->bias[i];
     } else {
         for (int i = i0; i < i0 + m; i++)
             for (int j = j0; j < j0 + n; j++) p->c[i * p->row + j] += p->bias[j];

@@ -220,6 +220,24 @@ START_TEST(rows_do_not_see_each_other)
 }
 END_TEST
 
+/* A regression head: one output, so that neither distance of C tells which way round it lies. */
+START_TEST(one_output)
+{
+    enum { T = 13, K = 40 };
+    real *x = values(T * K), *w = values(K), *bias = values(8), y[T], want[T];
+    struct wsrc source = wsrc_dense(w, 1, K);
+    for (int t = 1; t <= T; t++) {
+        struct mat mx = mat_of(x, t, K), my = mat_of(y, t, 1);
+        linear_forward(&mx, &source, bias, &my);
+        gemm_reference(t, 1, K, (struct gemm_in){.p = x, .ld = K}, (struct gemm_in){.p = w, .ld = K, .trans = true},
+                       want, 1, false);
+        for (int i = 0; i < t; i++) want[i] += bias[0];
+        ck_assert_mem_eq(y, want, sizeof(real) * (size_t)t);
+    }
+    free(x), free(w), free(bias);
+}
+END_TEST
+
 START_TEST(linear_layer)
 {
     for (int t = 1; t < 400; t = t * 3 + 2) {
@@ -306,5 +324,5 @@ START_TEST(openblas_agrees)
 END_TEST
 
 PG_TESTS(TEST(all_classes_of_this_machine), LOOP_TEST(every_border, 0, SIDES), TEST(random_shapes), TEST(large_shapes),
-         TEST(empty_sides), TEST(weight_sources), TEST(rows_do_not_see_each_other), TEST(linear_layer),
-         TEST(bias_sums_do_not_depend_on_threads_or_class), TEST(openblas_agrees))
+         TEST(empty_sides), TEST(weight_sources), TEST(rows_do_not_see_each_other), TEST(one_output),
+         TEST(linear_layer), TEST(bias_sums_do_not_depend_on_threads_or_class), TEST(openblas_agrees))
