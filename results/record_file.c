@@ -5,7 +5,7 @@
 #include <string.h>
 #include "core/file.h"
 
-static const char magic[] = "peftgrid record 1\n";
+static const char magic[] = RECORD_FORMAT "\n";
 
 /* The seal of these bytes. The first three lines depend on the bytes alone and have a fixed width, so that they can be
  * checked before anything is parsed. Returns their length. */

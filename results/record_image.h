@@ -5,6 +5,8 @@
 
 #include "results/record.h"
 
+#define RECORD_FORMAT "peftgrid record 1" /* the root's attribute "format", and the seal's first line */
+
 enum { RECORD_SEAL = 512 }; /* bytes of the seal; also the size of HDF5's user block */
 
 /* The HDF5 bytes of a record behind RECORD_SEAL free bytes; *bytes is malloc'd, *size counts the free ones too. file:

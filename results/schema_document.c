@@ -5,7 +5,8 @@
 
 static const char *const intro =
     "# The record of a run\n\n"
-    "Made from the table in `results/schema.c` by `build/release/tools/results-schema > docs/RESULTS_SCHEMA.md`; a test "
+    "Made from the table in `results/schema.c` by `build/release/tools/results-schema > docs/RESULTS_SCHEMA.md`; a "
+    "test "
     "compares the two.\n\n"
     "One HDF5 file a run, `<runs>/<experiment>/<id>.h5`, of plain types only: scalars are attributes of their group, "
     "arrays are\n"
