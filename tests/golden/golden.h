@@ -1,0 +1,102 @@
+/* The golden runner: runs every case it finds in a folder laid out as the reference data are and prints a line a case.
+ *
+ *     golden DIR          DIR/models, DIR/methods, DIR/tokenizers; exit status 1 when a case failed
+ *
+ * Sizes, hyper-parameters and tolerances come from the files of a case. A check is a function that compares any number
+ * of things; the line shows the one that came nearest to its tolerance, or passed it by most. SKIP is for what this
+ * build does not have (a method, a model family) and for weights that are not on this machine. */
+#ifndef PG_TESTS_GOLDEN_H
+#define PG_TESTS_GOLDEN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include "core/arena.h"
+#include "core/jsonfile.h"
+#include "core/real.h"
+#include "core/status.h"
+#include "datasets/dataset.h"
+#include "models/checkpoint.h"
+
+struct suite {
+    const char *root; /* DIR */
+    struct arena *arena;
+    int passed, failed, skipped;
+};
+
+enum { CHECK_FILES = 8 };
+struct check {           /* one line of output */
+    struct arena *arena; /* emptied after the line */
+    const char *root;    /* DIR */
+    const char *dir;     /* folder of the case */
+    const char *name;    /* "methods/lora_qkv" */
+    json_t *info;        /* its case.json; NULL: none */
+    /* verdict */
+    int measured;
+    double error, tolerance; /* of the worst thing */
+    char what[256];          /* which one */
+    char text[1024];         /* in place of error and tolerance; or why it was skipped */
+    bool skip, failed;
+    /* opened files, closed after the line */
+    json_t *json[CHECK_FILES];
+    struct checkpoint tensors[CHECK_FILES];
+    int jsons, checkpoints;
+};
+/* ST_OK: the verdict is what was measured; any other status fails the case with its message. */
+typedef status check_fn(struct check *, void *ctx);
+
+/* Runs one check and prints its line. */
+void suite_run(struct suite *, const char *name, const char *dir, check_fn *, void *ctx);
+
+/* The folders of cases. */
+status golden_models(struct suite *);
+status golden_methods(struct suite *);
+status golden_tokenizers(struct suite *);
+
+/* ---- inside a check ---------------------------------------------------------------------------------------------- */
+
+status check_skip(struct check *, const char *why, ...) __attribute__((format(printf, 2, 3)));
+/* One comparison: the case fails when error > tolerance (or is NaN). The words name the thing. */
+void check_measure(struct check *, double error, double tolerance, const char *what, ...)
+    __attribute__((format(printf, 4, 5)));
+/* The line's text where an error and a tolerance say nothing ("refused: ..."); good false: the case fails. */
+void check_say(struct check *, bool good, const char *text, ...) __attribute__((format(printf, 3, 4)));
+
+/* Files named relative to the case's folder. */
+status check_json(struct check *, const char *file, json_t **root);
+status check_tensors(struct check *, const char *file, const struct checkpoint **);
+const char *check_path(struct check *, const char *file); /* NULL: out of memory */
+
+/* A number of object o that must be there; place: for the message. */
+status check_number(const json_t *o, const char *key, const char *place, double *v);
+/* A tolerance of case.json (suggested_float32_tolerance, tolerance_float32 or tolerance). */
+status check_tolerance(const struct check *, const char *key, double *v);
+
+enum distance {
+    DISTANCE_ABS,     /* largest difference */
+    DISTANCE_LARGEST, /* the same, relative to the largest reference entry */
+    DISTANCE_NORM     /* |x - ref| / |ref|, Euclidean */
+};
+/* Compares n values with the tensor of that name. */
+status check_values(struct check *, const struct checkpoint *want, const char *name, const real *got, size_t n,
+                    enum distance, double tolerance);
+
+/* Examples of a case as a tokenised set: {"ids": [[...]], "labels": [...]}, or a list of {"input_ids",
+ * "token_type_ids", "label"}. Labels may be missing. */
+status golden_examples(const json_t *, const char *place, struct arena *, struct tokens *);
+
+/* The place of a schedule's name in SCHEDULE_CHOICES. */
+status golden_schedule(const char *name, int *schedule);
+
+/* ---- kinds of cases ---------------------------------------------------------------------------------------------- */
+
+check_fn check_encoder;    /* a tiny encoder: logits, loss, hidden states, all gradients, relative index */
+check_fn check_pretrained; /* an encoder whose weights lie elsewhere */
+check_fn check_container;  /* ctx: const char *, a weight file or folder below formats/ */
+check_fn check_broken;     /* ctx: const char *, a file or folder below bad/ */
+check_fn check_trajectory; /* ctx: enum adamw_form * */
+check_fn check_adapter;    /* an adapter folder of the peft library */
+check_fn check_metrics;
+check_fn check_schedules;
+check_fn check_tokenizer; /* ctx: const char *, the .ids file */
+
+#endif

@@ -1,0 +1,353 @@
+/* Golden training runs: losses, gradient norms and rates of every step, the gradients of the first one, the tensors at
+ * the end and the logits of an evaluation batch. Method, options and hyper-parameters come from case.json. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include "bench/schedule.h"
+#include "bench/session.h"
+#include "core/file.h"
+#include "core/text.h"
+#include "tests/golden/golden.h"
+
+struct plan { /* what a case says about its run */
+    const struct method *method;
+    void *options;
+    const char *base; /* model folder */
+    const json_t *batches, *trained;
+    const char *init; /* initial tensors, NULL: the base's own */
+    int labels, schedule, pooler;
+    long steps, warmup;
+    double lr, clip;
+    struct adamw adamw;
+    const char *suffix; /* of trajectory and final files: "" or "_hf44" */
+};
+
+/* ---- reading the case -------------------------------------------------------------------------------------------- */
+
+static int ends_in(const char *s, const char *end)
+{
+    size_t n = strlen(s), e = strlen(end);
+    return n >= e && strcmp(s + n - e, end) == 0;
+}
+
+/* The file of case.json's `inputs` with this name, relative to the case's folder; NULL: none. */
+static const char *input_file(const struct check *c, const char *name)
+{
+    size_t i;
+    const json_t *file;
+    json_array_foreach(json_object_get(c->info, "inputs"), i, file)
+    {
+        const char *s = json_string_value(file), *base = s ? strrchr(s, '/') : NULL;
+        if (s && strcmp(base ? base + 1 : s, name) == 0) return s;
+    }
+    return NULL;
+}
+
+/* The method with the longest name that the case's name begins with: "lora" of "lora_qkv". NULL: none in this build. */
+static const struct method *method_of(const struct check *c)
+{
+    const char *name = json_string_value(json_object_get(c->info, "case"));
+    const struct method *best = NULL;
+    size_t longest = 0;
+    for (int i = 0; name && method_table[i]; i++) {
+        size_t n = strlen(method_table[i]->name);
+        if (n <= longest || strncmp(name, method_table[i]->name, n) != 0 || (name[n] != '_' && name[n] != '\0'))
+            continue;
+        best = method_table[i];
+        longest = n;
+    }
+    return best;
+}
+
+/* The adapted sites by full name, joined by '+': those with trained tensors "<site>.<something>" that are no tensors of
+ * the network itself. */
+static status adapted_sites(struct check *c, const json_t *trained, struct text *sites)
+{
+    const char *name;
+    json_t *shape;
+    json_object_foreach((json_t *)trained, name, shape)
+    {
+        const char *dot = strrchr(name, '.');
+        if (!dot || strncmp(dot, ".lora_", 6) != 0) continue;
+        const char *site = arena_printf(c->arena, "%.*s", (int)(dot - name), name);
+        if (!site) return ST_MEMORY;
+        if (sites->s && strstr(sites->s, site)) continue;
+        TRY(text_printf(sites, "%s%s", sites->n > 0 ? "+" : "", site));
+    }
+    return ST_OK;
+}
+
+/* One key of case.json's `adapter` as an option of the method. "scale" follows from the others. */
+static status set_option(struct check *c, struct plan *p, const char *key, const json_t *value)
+{
+    if (strcmp(key, "scale") == 0) return ST_OK;
+    const char *name = strcmp(key, "r") == 0 ? "rank" : key;
+    if (strcmp(key, "modules") == 0) {
+        struct text sites = {0};
+        status st = adapted_sites(c, p->trained, &sites);
+        if (st == ST_OK)
+            st = option_set(p->method->options, p->options, "sites", sites.s ? sites.s : "", "case.json", c->arena);
+        text_free(&sites);
+        return st;
+    }
+    char number[64];
+    FAIL_IF(!json_is_number(value), ST_INPUT, "case.json: adapter key '%s' is no number", key);
+    text_from_double(json_number_value(value), number, sizeof number);
+    return option_set(p->method->options, p->options, name, number, "case.json", c->arena);
+}
+
+static status read_options(struct check *c, struct plan *p)
+{
+    const char *key;
+    json_t *value;
+    if (!p->method->options) return ST_OK;
+    if (!(p->options = arena_zalloc(c->arena, p->method->option_size))) return ST_MEMORY;
+    TRY(option_defaults(p->method->options, p->options, c->arena));
+    json_object_foreach(json_object_get(c->info, "adapter"), key, value) TRY(set_option(c, p, key, value));
+    return ST_OK;
+}
+
+/* Labels: rows of the classifier among the trained tensors; 0, the base's own, when it is not. */
+static void read_head(struct plan *p)
+{
+    const char *name;
+    json_t *shape;
+    json_object_foreach((json_t *)p->trained, name, shape)
+    {
+        if (strcmp(name, "classifier.weight") == 0 || strcmp(name, "classifier.out_proj.weight") == 0)
+            p->labels = (int)json_integer_value(json_array_get(shape, 0));
+        if (ends_in(name, "pooler.dense.weight")) p->pooler = 1;
+    }
+}
+
+static status read_hyper(struct check *c, enum adamw_form form, struct plan *p)
+{
+    const json_t *h = json_object_get(c->info, "hyper");
+    double steps, warmup, decay;
+    TRY(check_number(h, "steps", "case.json, hyper", &steps));
+    TRY(check_number(h, "warmup", "case.json, hyper", &warmup));
+    TRY(check_number(h, "lr", "case.json, hyper", &p->lr));
+    TRY(check_number(h, "wd", "case.json, hyper", &decay));
+    TRY(check_number(h, "clip", "case.json, hyper", &p->clip));
+    TRY(golden_schedule(json_string_value(json_object_get(h, "sched")), &p->schedule));
+    p->steps = (long)steps;
+    p->warmup = (long)warmup;
+    p->suffix = form == ADAMW_HF44 ? "_hf44" : "";
+    /* The decay rates of the moments and eps are the same in all cases: case.json's `optimiser` says so in words. */
+    p->adamw = (struct adamw){
+        .form = form, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .weight_decay = decay, .base_lr = p->lr};
+    return ST_OK;
+}
+
+static status read_plan(struct check *c, enum adamw_form form, struct plan *p)
+{
+    const char *base = input_file(c, "model.safetensors"), *batches = input_file(c, "batches.json");
+    json_t *root;
+    FAIL_IF(!base || !batches, ST_INPUT, "case.json: inputs without model.safetensors and batches.json");
+    TRY(check_json(c, batches, &root));
+    const char *weights = check_path(c, base);
+    if (!weights) return ST_MEMORY;
+    p->base = arena_printf(c->arena, "%.*s", (int)(strrchr(weights, '/') - weights), weights);
+    if (!p->base) return ST_MEMORY;
+    p->batches = root;
+    p->init = input_file(c, "init.safetensors");
+    p->trained = json_object_get(c->info, "trainable");
+    FAIL_IF(!json_is_object(p->trained), ST_INPUT, "case.json: key 'trainable' is missing");
+    read_head(p);
+    TRY(read_hyper(c, form, p));
+    return read_options(c, p);
+}
+
+/* ---- tensors ----------------------------------------------------------------------------------------------------- */
+
+/* The trained tensors are exactly those the case names. */
+static status check_trained(const struct plan *p, struct session *s)
+{
+    const char *name;
+    json_t *shape;
+    int trained = 0;
+    json_object_foreach((json_t *)p->trained, name, shape)
+    {
+        const struct param *q = param_find(&s->reg, name);
+        FAIL_IF(!q || !param_trained(q), ST_INPUT, "tensor '%s' should be trained and is not", name);
+    }
+    for (int i = 0; i < s->reg.count; i++) trained += param_trained(s->reg.list[i]);
+    FAIL_IF(trained != (int)json_object_size(p->trained), ST_INPUT, "%d tensors are trained, expected %zu", trained,
+            json_object_size(p->trained));
+    return ST_OK;
+}
+
+static status set_values(struct check *c, const char *file, struct session *s)
+{
+    const struct checkpoint *init;
+    TRY(check_tensors(c, file, &init));
+    for (int i = 0; i < init->count; i++) {
+        const struct tensor *t = &init->tensor[i];
+        struct param *q = param_find(&s->reg, t->name);
+        FAIL_IF(!q || !q->data, ST_INPUT, "%s: the model has no trained tensor '%s'", t->file, t->name);
+        struct arena_mark mark = arena_mark(c->arena);
+        double *v;
+        NEW(v, c->arena, param_size(q));
+        TRY(tensor_to_f64(t, v, param_size(q)));
+        for (size_t k = 0; k < param_size(q); k++) q->data[k] = (real)v[k];
+        arena_reset(c->arena, mark);
+        param_touch(q);
+    }
+    return ST_OK;
+}
+
+static bool is_small(const struct check *c, const char *name)
+{
+    size_t i;
+    const json_t *small;
+    json_array_foreach(json_object_get(c->info, "grads_small"), i,
+                       small) if (strcmp(json_string_value(small), name) == 0) return true;
+    return false;
+}
+
+static status compare_grads(struct check *c, struct session *s)
+{
+    const struct checkpoint *want;
+    double tolerance;
+    TRY(check_tensors(c, "grads_step1.safetensors", &want));
+    TRY(check_tolerance(c, "grads_step1_rel_normwise", &tolerance));
+    for (int i = 0; i < s->reg.count; i++) {
+        const struct param *p = s->reg.list[i];
+        if (!param_trained(p) || is_small(c, p->name)) continue;
+        struct arena_mark mark = arena_mark(c->arena);
+        TRY(check_values(c, want, p->name, p->grad, param_size(p), DISTANCE_NORM, tolerance));
+        arena_reset(c->arena, mark);
+    }
+    return ST_OK;
+}
+
+static status compare_final(struct check *c, const struct plan *p, struct session *s)
+{
+    const struct checkpoint *want;
+    double norm, absolute;
+    const char *file = arena_printf(c->arena, "final%s.safetensors", p->suffix),
+               *path = file ? check_path(c, file) : NULL;
+    if (!path) return ST_MEMORY;
+    if (!file_exists(path)) return ST_OK; /* not every case keeps them */
+    TRY(check_tensors(c, file, &want));
+    TRY(check_tolerance(c, "final_rel_normwise", &norm));
+    TRY(check_tolerance(c, "final_abs", &absolute));
+    for (int i = 0; i < s->reg.count; i++) {
+        const struct param *q = s->reg.list[i];
+        if (!param_trained(q)) continue;
+        TRY(check_values(c, want, q->name, q->data, param_size(q), DISTANCE_NORM, norm));
+        TRY(check_values(c, want, q->name, q->data, param_size(q), DISTANCE_ABS, absolute));
+    }
+    return ST_OK;
+}
+
+/* ---- the run ----------------------------------------------------------------------------------------------------- */
+
+struct trajectory { /* the reference, [steps] each */
+    double *loss, *norm, *lr;
+    double loss_abs, norm_rel;
+};
+
+static status read_column(const struct checkpoint *ck, const char *name, long n, struct arena *a, double **out)
+{
+    const struct tensor *t = checkpoint_find(ck, name);
+    FAIL_IF(!t, ST_INPUT, "%s: tensor '%s' is missing", ck->path, name);
+    NEW(*out, a, n);
+    return tensor_to_f64(t, *out, (size_t)n);
+}
+
+static status read_trajectory(struct check *c, const struct plan *p, struct trajectory *t)
+{
+    const struct checkpoint *ck;
+    const char *file = arena_printf(c->arena, "trajectory%s.safetensors", p->suffix);
+    if (!file) return ST_MEMORY;
+    TRY(check_tensors(c, file, &ck));
+    TRY(read_column(ck, "loss", p->steps, c->arena, &t->loss));
+    TRY(read_column(ck, "grad_norm", p->steps, c->arena, &t->norm));
+    TRY(read_column(ck, "lr", p->steps, c->arena, &t->lr));
+    TRY(check_tolerance(c, "loss_abs", &t->loss_abs));
+    return check_tolerance(c, "grad_norm_rel", &t->norm_rel);
+}
+
+static status step_batch(struct check *c, const struct plan *p, struct session *s, long k, struct batch *b)
+{
+    struct tokens t;
+    int *index;
+    const json_t *step = json_array_get(json_object_get(p->batches, "steps"), (size_t)k);
+    TRY(golden_examples(step, "batches.json", c->arena, &t));
+    NEW(index, c->arena, t.n);
+    for (int i = 0; i < t.n; i++) index[i] = i;
+    return batch_make(&t, index, t.n, 0, t.n, s->model->num_labels == 1, c->arena, b);
+}
+
+static status run_step(struct check *c, const struct plan *p, struct session *s, const struct trajectory *want, long k)
+{
+    struct batch b;
+    double loss = 0, penalty, norm, lr = schedule_rate((enum schedule)p->schedule, p->lr, p->warmup, p->steps, k);
+    struct arena_mark mark = arena_mark(c->arena);
+    TRY(step_batch(c, p, s, k, &b));
+    if (k == 0) TRY(session_observe(s, &b));
+    TRY(session_micro(s, &b, (uint64_t)k, 0, &loss));
+    arena_reset(c->arena, mark);
+    if (k == 0) TRY(compare_grads(c, s));
+    TRY(session_update(s, &p->adamw, lr, p->clip, (uint64_t)k, &penalty, &norm));
+    check_measure(c, fabs(loss + penalty - want->loss[k]), want->loss_abs, "loss of step %ld", k + 1);
+    check_measure(c, fabs(norm / want->norm[k] - 1), want->norm_rel, "gradient norm of step %ld", k + 1);
+    check_measure(c, fabs(lr - want->lr[k]), 1e-12 * p->lr, "rate of step %ld", k + 1);
+    return ST_OK;
+}
+
+/* Logits after the last step. The references are of the torch form of AdamW. */
+static status compare_eval(struct check *c, const struct plan *p, struct session *s)
+{
+    const struct checkpoint *want;
+    struct tokens t;
+    float *logits;
+    real *got;
+    double tolerance;
+    if (p->suffix[0]) return ST_OK;
+    TRY(check_tensors(c, "eval.safetensors", &want));
+    TRY(check_tolerance(c, "eval_abs", &tolerance));
+    TRY(golden_examples(json_object_get(p->batches, "eval"), "batches.json", c->arena, &t));
+    TRY(session_predict(s, &t, t.n, 0, c->arena, &logits, NULL));
+    size_t n = (size_t)t.n * (size_t)s->model->num_labels;
+    NEW(got, c->arena, n);
+    for (size_t i = 0; i < n; i++) got[i] = (real)logits[i];
+    FAIL_IF(want->count != 1, ST_UNSUPPORTED, "%s holds %d tensors: evaluated variants are not compared yet",
+            want->path, want->count);
+    return check_values(c, want, "logits", got, n, DISTANCE_ABS, tolerance);
+}
+
+static status run_plan(struct check *c, const struct plan *p, struct session *s)
+{
+    struct trajectory want;
+    TRY(check_trained(p, s));
+    if (p->init) TRY(set_values(c, p->init, s));
+    TRY(read_trajectory(c, p, &want));
+    for (long k = 0; k < p->steps; k++) TRY(run_step(c, p, s, &want, k));
+    TRY(compare_final(c, p, s));
+    return compare_eval(c, p, s);
+}
+
+status check_trajectory(struct check *c, void *ctx)
+{
+    struct plan p = {.method = method_of(c)};
+    struct session s;
+    if (!p.method) return check_skip(c, "its method is not built yet");
+    if (p.method->unavailable) return check_skip(c, "%s: %s", p.method->name, p.method->unavailable);
+    TRY(read_plan(c, *(enum adamw_form *)ctx, &p));
+    struct session_spec spec = {.model = {.path = p.base,
+                                          .head = HEAD_CLASSIFY,
+                                          .num_labels = p.labels,
+                                          .cls_dropout = -1,
+                                          .hidden_dropout = -1,
+                                          .attn_dropout = -1,
+                                          .train_pooler = p.pooler},
+                                .method = p.method,
+                                .method_options = p.options,
+                                .total_steps = (uint64_t)p.steps};
+    TRY(session_open(&spec, &s));
+    status st = run_plan(c, &p, &s);
+    session_close(&s);
+    return st;
+}
