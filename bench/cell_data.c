@@ -1,0 +1,84 @@
+#include "bench/cell_data.h"
+
+#include <string.h>
+#include "bench/adapter.h"
+#include "core/rng.h"
+#include "core/sha256.h"
+#include "core/text.h"
+
+int cell_max_len(const struct cell *cell)
+{
+    return cell->train.max_len > 0 ? cell->train.max_len : cell->task->max_len;
+}
+
+long long tokens_total(const struct tokens *t)
+{
+    return (long long)t->offset[t->n];
+}
+
+/* Halves are drawn with a seed of their own: every run of a task chooses and reports on the same examples. */
+static status make_halves(struct cell_set *set, struct arena *arena)
+{
+    struct rng rng = {.seed = 0};
+    int n = set->tokens.n, *perm;
+    NEW(set->half, arena, n);
+    struct arena_mark mark = arena_mark(arena);
+    NEW(perm, arena, n);
+    rng_permutation(&rng, RNG_DATA, 0, text_hash32(set->set->name), n, perm);
+    for (int i = 0; i < n; i++) set->half[perm[i]] = i >= (n + 1) / 2;
+    arena_reset(arena, mark);
+    return ST_OK;
+}
+
+static status load_set(const struct cell *cell, const char *cache_dir, const struct task_set *set, int max_examples,
+                       struct arena *arena, struct cell_data *data, struct cell_set *out)
+{
+    TRY(tokens_load(cell->task, set, cell->data_root, max_examples, data->tokenizer, cell_max_len(cell), cache_dir,
+                    false, arena, &out->tokens));
+    out->set = set;
+    FAIL_IF(out->tokens.n < 1 || !out->tokens.label, ST_INPUT, "task %s: the set %s holds no labelled examples",
+            cell->task->name, set->name);
+    return make_halves(out, arena);
+}
+
+static status combine_hashes(const struct cell *cell, struct cell_data *data)
+{
+    struct sha256 h;
+    char adapter[65];
+    sha256_begin(&h);
+    for (int i = -1; i < data->devs; i++) {
+        const struct cell_set *set = i < 0 ? &data->train : &data->dev[i];
+        sha256_add(&h, set->set->name, strlen(set->set->name) + 1);
+        sha256_add(&h, set->tokens.data_hash, sizeof set->tokens.data_hash);
+    }
+    if (cell->train.init_from && *cell->train.init_from) {
+        TRY(adapter_hash(cell->train.init_from, adapter));
+        sha256_add(&h, adapter, sizeof adapter);
+    }
+    sha256_end(&h, data->hash);
+    return ST_OK;
+}
+
+status cell_data_load(const struct cell *cell, const char *cache_dir, struct arena *arena, struct cell_data *data)
+{
+    *data = (struct cell_data){0};
+    TRY(tokenizer_open(cell->model_path, arena, &data->tokenizer));
+    for (const struct task_set *set = cell->task->set; set->name; set++) {
+        if (set->kind == SET_TRAIN)
+            TRY(load_set(cell, cache_dir, set, cell->train.max_train, arena, data, &data->train));
+        if (set->kind == SET_DEV)
+            TRY(load_set(cell, cache_dir, set, cell->train.max_dev, arena, data, &data->dev[data->devs++]));
+    }
+    FAIL_IF(!data->train.set || data->devs == 0, ST_USAGE,
+            "task %s has no training or no dev set and cannot be trained", cell->task->name);
+    return combine_hashes(cell, data);
+}
+
+void cell_data_close(struct cell_data *data)
+{
+    if (data->train.set) tokens_close(&data->train.tokens);
+    for (int i = 0; i < data->devs; i++)
+        if (data->dev[i].set) tokens_close(&data->dev[i].tokens);
+    if (data->tokenizer) tokenizer_close(data->tokenizer);
+    *data = (struct cell_data){0};
+}

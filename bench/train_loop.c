@@ -1,0 +1,119 @@
+#include "bench/train_loop.h"
+
+#include <math.h>
+#include <time.h>
+
+double seconds_now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+status plan_make(const struct train_options *o, int examples, struct plan *p)
+{
+    FAIL_IF(o->batch > BATCH_MAX_EXAMPLES, ST_USAGE, "batch = %d is too large: at most %d", o->batch,
+            BATCH_MAX_EXAMPLES);
+    *p = (struct plan){.batch = o->batch, .micro = o->micro_batch, .eval_batch = o->eval_batch};
+    if (p->micro <= 0 || p->micro > p->batch) p->micro = p->batch;
+    p->per_epoch = (examples + p->batch - 1) / p->batch;
+    p->steps = o->steps > 0 ? o->steps : o->epochs * p->per_epoch;
+    FAIL_IF(p->steps < 1, ST_USAGE, "nothing to train: give steps or epochs");
+    p->warmup = o->warmup_steps > 0 ? o->warmup_steps : (long)ceil(o->warmup_ratio * (double)p->steps);
+    FAIL_IF(p->warmup > p->steps, ST_USAGE, "warmup_steps = %ld is more than the %ld steps of the run", p->warmup,
+            p->steps);
+    p->eval_every = o->eval_steps > 0 ? o->eval_steps : p->per_epoch;
+    p->evaluations = (int)((p->steps + p->eval_every - 1) / p->eval_every);
+    return ST_OK;
+}
+
+status training_init(struct training *t, const struct task *task)
+{
+    struct registry *reg = &t->session->reg;
+    struct curves *c = &t->curves;
+    for (int i = 0; t->options->head_lr > 0 && i < reg->count; i++) {
+        if (reg->list[i]->cls != P_HEAD) continue;
+        reg->list[i]->lr = t->options->head_lr;
+        reg->list[i]->lr_own = true;
+    }
+    *c = (struct curves){0};
+    NEW(c->loss, t->arena, t->plan.steps);
+    NEW(c->lr, t->arena, t->plan.steps);
+    NEW(c->grad_norm, t->arena, t->plan.steps);
+    NEW(c->penalty, t->arena, t->plan.steps);
+    TRY(history_init(&t->history, t->arena, task, t->data, t->session, t->plan.evaluations));
+    return trace_init(&t->trace, t->arena, t->session, t->plan.evaluations + 1);
+}
+
+/* The examples of one optimiser step, micro-batch by micro-batch. */
+static status gradients(struct training *t, long step, const int *index, int n)
+{
+    struct session *s = t->session;
+    struct curves *c = &t->curves;
+    c->loss[step] = 0;
+    for (int first = 0, micro = 0; first < n; first += t->plan.micro, micro++) {
+        struct batch batch;
+        struct arena_mark mark = arena_mark(s->scratch);
+        int part = n - first < t->plan.micro ? n - first : t->plan.micro;
+        TRY(batch_make(&t->data->train.tokens, index + first, part, first, n, t->history.labels == 1, s->scratch,
+                       &batch));
+        if (step == 0 && micro == 0) TRY(session_observe(s, &batch));
+        c->tokens += batch.tokens;
+        status st = session_micro(s, &batch, (uint64_t)step, micro, &c->loss[step]);
+        arena_reset(s->scratch, mark);
+        if (st != ST_OK) return st;
+    }
+    return ST_OK;
+}
+
+static status one_step(struct training *t, long step, const int *order)
+{
+    const struct train_options *o = t->options;
+    struct curves *c = &t->curves;
+    const struct adamw adamw = {.form = (enum adamw_form)o->adamw,
+                                .beta1 = o->beta1,
+                                .beta2 = o->beta2,
+                                .eps = o->eps,
+                                .weight_decay = o->weight_decay,
+                                .base_lr = o->lr};
+    double begin = seconds_now();
+    int examples = t->data->train.tokens.n, at = (int)(step % t->plan.per_epoch) * t->plan.batch;
+    int n = examples - at < t->plan.batch ? examples - at : t->plan.batch;
+    c->lr[step] = schedule_rate((enum schedule)o->schedule, o->lr, t->plan.warmup, t->plan.steps, step);
+    c->grad_norm[step] = c->penalty[step] = NAN;
+    c->done = step + 1;
+    status st = gradients(t, step, order + at, n);
+    if (st == ST_OK)
+        st = session_update(t->session, &adamw, c->lr[step], o->clip, (uint64_t)step, &c->penalty[step],
+                            &c->grad_norm[step]);
+    c->train_seconds += seconds_now() - begin;
+    return st;
+}
+
+static status evaluate_now(struct training *t, long done)
+{
+    double begin = seconds_now();
+    if (t->progress) t->progress(t->progress_ctx, "eval", done, t->plan.steps, t->curves.loss[done - 1]);
+    status st =
+        history_evaluate(&t->history, t->session, t->plan.eval_batch, done, (double)done / (double)t->plan.per_epoch);
+    trace_add(&t->trace, t->session, done);
+    t->curves.eval_seconds += seconds_now() - begin;
+    return st;
+}
+
+status training_run(struct training *t)
+{
+    int *order;
+    const struct tokens *set = &t->data->train.tokens;
+    NEW(order, t->arena, set->n);
+    trace_add(&t->trace, t->session, 0);
+    for (long step = 0; step < t->plan.steps; step++) {
+        if (step % t->plan.per_epoch == 0)
+            TRY(batch_order(&t->session->rng, set, (int)(step / t->plan.per_epoch), t->plan.batch,
+                            t->options->group_lengths, t->session->scratch, order));
+        TRY(one_step(t, step, order));
+        if (t->progress) t->progress(t->progress_ctx, "train", step + 1, t->plan.steps, t->curves.loss[step]);
+        if ((step + 1) % t->plan.eval_every == 0 || step + 1 == t->plan.steps) TRY(evaluate_now(t, step + 1));
+    }
+    return ST_OK;
+}
