@@ -1,7 +1,6 @@
 #include "bench/cell_data.h"
 
 #include <string.h>
-#include "bench/adapter.h"
 #include "core/rng.h"
 #include "core/sha256.h"
 #include "core/text.h"
@@ -41,22 +40,16 @@ static status load_set(const struct cell *cell, const char *cache_dir, const str
     return make_halves(out, arena);
 }
 
-static status combine_hashes(const struct cell *cell, struct cell_data *data)
+static void combine_hashes(struct cell_data *data)
 {
     struct sha256 h;
-    char adapter[65];
     sha256_begin(&h);
     for (int i = -1; i < data->devs; i++) {
         const struct cell_set *set = i < 0 ? &data->train : &data->dev[i];
         sha256_add(&h, set->set->name, strlen(set->set->name) + 1);
         sha256_add(&h, set->tokens.data_hash, sizeof set->tokens.data_hash);
     }
-    if (cell->train.init_from && *cell->train.init_from) {
-        TRY(adapter_hash(cell->train.init_from, adapter));
-        sha256_add(&h, adapter, sizeof adapter);
-    }
     sha256_end(&h, data->hash);
-    return ST_OK;
 }
 
 status cell_data_load(const struct cell *cell, const char *cache_dir, struct arena *arena, struct cell_data *data)
@@ -71,7 +64,8 @@ status cell_data_load(const struct cell *cell, const char *cache_dir, struct are
     }
     FAIL_IF(!data->train.set || data->devs == 0, ST_USAGE,
             "task %s has no training or no dev set and cannot be trained", cell->task->name);
-    return combine_hashes(cell, data);
+    combine_hashes(data);
+    return ST_OK;
 }
 
 void cell_data_close(struct cell_data *data)

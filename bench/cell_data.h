@@ -16,7 +16,7 @@ struct cell_data {
     struct cell_set train;
     struct cell_set dev[TASK_SETS];
     int devs;
-    char hash[65]; /* of the sets used, and of the adapter of a warm start */
+    char hash[65]; /* over the sets used */
 };
 
 /* Loads (or maps from the cache) what the cell trains and is evaluated on. cell_data_close is due also after a failure.

@@ -98,8 +98,8 @@ static status learn(struct session *s, struct pass *pass, double *loss)
                      logits.cols);
     if (!dlogits.a) return ST_MEMORY;
     TRY(model_loss(s->model, pass, &logits, &dlogits, &part));
-    FAIL_IF(!isfinite(part), ST_DIVERGED, "the loss is %g at step %llu", part, (unsigned long long)pass->step);
     *loss += part;
+    FAIL_IF(!isfinite(part), ST_DIVERGED, "the loss is %g at step %llu", part, (unsigned long long)pass->step);
     return model_backward(s->model, pass, &dlogits);
 }
 

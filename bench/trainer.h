@@ -14,14 +14,11 @@ struct run_paths {
 /* Called between steps and evaluations; may be NULL. phase: "train" or "eval". */
 typedef void progress_fn(void *ctx, const char *phase, long done, long total, double loss);
 
-/* Trains and evaluates one cell and writes <runs_dir>/<id>.h5. A diverged run is recorded as such and returns
- * ST_DIVERGED. With the record already there and valid, returns ST_OK at once with *skipped = 1. out_path: where the
- * record is (arena). */
+/* Trains and evaluates one cell and writes <runs_dir>/<id>.h5; with save_adapter also <id>.safetensors. Another failure
+ * after the run has its id is recorded too. A diverged run is recorded as such and returns ST_DIVERGED. With the record
+ * of a finished or diverged run already there and valid, returns the same verdict at once with *skipped = 1; that of a
+ * failed run is replaced. out_path: where the record is (arena); NULL when the run did not get so far. */
 status cell_run(const struct cell *, const struct run_paths *, progress_fn *, void *ctx, struct arena *, int *skipped,
                 const char **out_path);
-
-/* Adapter + head tensors (P_ADAPTER, P_HEAD, trained P_BASE, P_STATE) to / from a safetensors file or a peft folder. */
-status adapter_save(const struct session *, const char *path);
-status adapter_load(struct session *, const char *path);
 
 #endif

@@ -1,0 +1,166 @@
+/* A cell: load data, open the session, name the run, train, record. Each stage has its own file; here is their order
+ * and what happens when one of them fails. */
+#include "bench/trainer.h"
+
+#include <string.h>
+#include "bench/adapter.h"
+#include "bench/run_record.h"
+#include "bench/train_loop.h"
+#include "core/file.h"
+#include "core/gemm.h"
+#include "core/parallel.h"
+
+struct cell_work {
+    const struct cell *cell;
+    const struct run_paths *paths;
+    struct arena *arena;   /* data, curves, history */
+    struct arena *records; /* the record */
+    struct cell_data data;
+    struct session session;
+    struct training training;
+    struct record record;
+    char id[65];
+    const char *path, *adapter_path;
+    bool named;   /* id and path are known */
+    bool started; /* training has something to tell */
+    double begin;
+};
+
+static struct model_spec model_spec_of(const struct cell *c)
+{
+    return (struct model_spec){.path = c->model_path,
+                               .head = HEAD_CLASSIFY,
+                               .num_labels = c->task->labels,
+                               .cls_dropout = c->train.cls_dropout,
+                               .hidden_dropout = c->train.hidden_dropout,
+                               .attn_dropout = c->train.attn_dropout,
+                               .train_pooler = c->train.train_pooler - 1};
+}
+
+static status open_cell(struct cell_work *w, progress_fn *progress, void *ctx)
+{
+    const struct cell *c = w->cell;
+    struct training *t = &w->training;
+    TRY(gemm_select((enum gemm_backend)c->train.gemm));
+    parallel_set_threads(c->train.threads);
+    TRY(cell_data_load(c, w->paths->cache_dir, w->arena, &w->data));
+    *t = (struct training){.options = &c->train,
+                           .data = &w->data,
+                           .session = &w->session,
+                           .arena = w->arena,
+                           .progress = progress,
+                           .progress_ctx = ctx};
+    TRY(plan_make(&c->train, w->data.train.tokens.n, &t->plan));
+    const struct session_spec spec = {.model = model_spec_of(c),
+                                      .method = c->method,
+                                      .method_options = c->method_options,
+                                      .store = c->store,
+                                      .store_options = c->store_options,
+                                      .seed = (uint64_t)c->seed,
+                                      .total_steps = (uint64_t)t->plan.steps};
+    return session_open(&spec, &w->session);
+}
+
+static status name_run(struct cell_work *w, struct arena *caller)
+{
+    TRY(cell_id(w->cell, w->session.model->hash, w->data.tokenizer->hash, w->data.hash, w->id));
+    w->path = arena_printf(caller, "%s/%s.h5", w->paths->runs_dir, w->id);
+    w->adapter_path = arena_printf(w->arena, "%s/%s.safetensors", w->paths->runs_dir, w->id);
+    if (!w->path || !w->adapter_path) return ST_MEMORY;
+    w->named = true;
+    return ST_OK;
+}
+
+/* A readable record of this id that ended with a result, or in a divergence that would only happen again. */
+static bool done_before(struct cell_work *w, status *verdict)
+{
+    struct arena *arena = arena_new("an earlier record");
+    struct record old;
+    bool done = false;
+    *verdict = ST_OK;
+    if (arena && file_exists(w->path) && record_read(w->path, arena, &old) == ST_OK) {
+        const char *word = record_get_string(&old, "run/status", "");
+        done = strcmp(word, "ok") == 0 || strcmp(word, "diverged") == 0;
+        if (strcmp(word, "diverged") == 0)
+            *verdict = fail(ST_DIVERGED, "%s", record_get_string(&old, "run/cause", "the run diverged"));
+    }
+    arena_free(arena);
+    return done;
+}
+
+static status train_cell(struct cell_work *w)
+{
+    const struct train_options *o = &w->cell->train;
+    if (o->init_from && *o->init_from) TRY(adapter_load(&w->session, o->init_from, ADAPTER_START));
+    TRY(training_init(&w->training, w->cell->task));
+    w->started = true;
+    TRY(training_run(&w->training));
+    if (!o->save_adapter) return ST_OK;
+    return adapter_save(&w->session, w->adapter_path, w->cell->task->name, cell_max_len(w->cell));
+}
+
+static struct run_facts facts_of(const struct cell_work *w)
+{
+    const char *slash = strrchr(w->paths->runs_dir, '/');
+    return (struct run_facts){.cell = w->cell,
+                              .id = w->id,
+                              .data = &w->data,
+                              .training = w->started ? &w->training : NULL,
+                              .experiment = slash ? slash + 1 : w->paths->runs_dir,
+                              .begin = w->begin};
+}
+
+static status write_result(struct cell_work *w)
+{
+    struct run_facts facts = facts_of(w);
+    if (w->cell->train.save_adapter) facts.adapter_path = w->adapter_path;
+    TRY(record_init(&w->record, w->records));
+    TRY(run_record_result(&facts, w->arena, &w->record));
+    return record_write(&w->record, w->path);
+}
+
+/* The failure is what the caller hears of; a record of it is written when the run has a name and the disk allows. */
+static status write_failure(struct cell_work *w, status st)
+{
+    char cause[1024];
+    struct run_facts facts = facts_of(w);
+    snprintf(cause, sizeof cause, "%s", status_message());
+    if (!w->named || st == ST_INTERRUPTED) return st;
+    status written = record_init(&w->record, w->records);
+    if (written == ST_OK)
+        written = run_record_failure(&facts, st == ST_DIVERGED ? "diverged" : "failed", cause, w->arena, &w->record);
+    if (written == ST_OK) written = record_write(&w->record, w->path);
+    if (written != ST_OK) notice("the failure could not be recorded: %s", status_message());
+    return fail(st, "%s", cause);
+}
+
+static status run_cell(struct cell_work *w, progress_fn *progress, void *ctx, struct arena *caller, int *skipped)
+{
+    status verdict;
+    TRY(open_cell(w, progress, ctx));
+    TRY(name_run(w, caller));
+    if (done_before(w, &verdict)) {
+        *skipped = 1;
+        return verdict;
+    }
+    TRY(file_make_dirs(w->paths->runs_dir));
+    status st = train_cell(w);
+    if (st == ST_OK) st = write_result(w);
+    return st == ST_OK ? ST_OK : write_failure(w, st);
+}
+
+status cell_run(const struct cell *cell, const struct run_paths *paths, progress_fn *progress, void *ctx,
+                struct arena *arena, int *skipped, const char **out_path)
+{
+    struct cell_work w = {.cell = cell, .paths = paths, .begin = seconds_now()};
+    *skipped = 0;
+    w.arena = arena_new("a cell");
+    w.records = arena_new("a record");
+    status st = w.arena && w.records ? run_cell(&w, progress, ctx, arena, skipped) : ST_MEMORY;
+    *out_path = w.path;
+    session_close(&w.session);
+    cell_data_close(&w.data);
+    arena_free(w.records);
+    arena_free(w.arena);
+    return st;
+}
