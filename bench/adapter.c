@@ -52,7 +52,7 @@ static status save(const struct session *s, const char *path, const char *task, 
                    struct arena *arena)
 {
     const struct method *m = s->run.method;
-    if (m->options) TRY(option_canonical(m->options, s->run.options, "", options));
+    if (m->options) TRY(option_canonical(m->options, s->run.options, m->name, options));
     const char *labels = arena_printf(arena, "%d", s->model->num_labels);
     const char *length = arena_printf(arena, "%d", max_len);
     if (!labels || !length) return ST_MEMORY;
@@ -71,6 +71,32 @@ status adapter_save(const struct session *s, const char *path, const char *task,
     text_free(&options);
     arena_free(arena);
     return st;
+}
+
+/* ---- the method of a file ------------------------------------------------------------------------------------------
+ */
+
+status adapter_method(const struct adapter_info *info, const char *where, const struct method **method, void **options,
+                      struct arena *arena)
+{
+    char *rest = NULL, *copy = arena_strdup(arena, info->options ? info->options : "");
+    *options = NULL;
+    FAIL_IF(!info->method, ST_INPUT, "%s does not say which method it belongs to", where);
+    *method = method_find(info->method);
+    FAIL_IF(!*method, ST_UNSUPPORTED, "%s was made with the method '%s', which this build does not have", where,
+            info->method);
+    if (!(*method)->options) return ST_OK;
+    *options = arena_zalloc(arena, (*method)->option_size);
+    if (!copy || !*options) return ST_MEMORY;
+    TRY(option_defaults((*method)->options, *options, arena));
+    for (char *line = strtok_r(copy, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+        char *value = strchr(line, '=');
+        FAIL_IF(!value, ST_INPUT, "%s: '%s' in its options is no name=value", where, line);
+        *value++ = 0;
+        const char *dot = strchr(line, '.');
+        TRY(option_set((*method)->options, *options, dot ? dot + 1 : line, value, where, arena));
+    }
+    return ST_OK;
 }
 
 /* ---- loading -------------------------------------------------------------------------------------------------------

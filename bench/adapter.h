@@ -8,7 +8,7 @@
 /* What a file says about itself. Strings live in the arena; NULL or 0: it does not say. */
 struct adapter_info {
     const char *method;  /* "lora" */
-    const char *options; /* "name=value\n" lines of the method's option table */
+    const char *options; /* "name=value\n" lines of the method's option table; a word and a dot may stand in front */
     const char *task;
     const char *model_hash;
     int labels, max_len;
@@ -19,6 +19,10 @@ struct adapter_info {
  * weight file with lora_A / lora_B tensors. Reads names and metadata only. Forms that this program does not compute
  * (DoRA, ranks that differ by layer, ...) are ST_UNSUPPORTED. */
 status adapter_inspect(const char *path, struct arena *, struct adapter_info *);
+
+/* The method and its options as the file gives them, others at their defaults. where: for messages. */
+status adapter_method(const struct adapter_info *, const char *where, const struct method **, void **options,
+                      struct arena *);
 
 /* Tensors kept: P_ADAPTER, P_HEAD, P_STATE and every trained P_BASE. */
 status adapter_save(const struct session *, const char *path, const char *task, int max_len);

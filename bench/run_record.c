@@ -16,25 +16,23 @@
  */
 
 /* Each "name=value" line of the canonical text as config/name. */
-static status record_config(const char *canon, struct record *r)
+static status record_config(const char *canon, struct arena *scratch, struct record *r)
 {
-    char path[RECORD_PATH], name[RECORD_PATH], value[4096];
-    for (const char *line = canon; *line;) {
-        size_t n = strcspn(line, "\n"), key = strcspn(line, "=\n");
-        if (key < n && key < sizeof name && n - key - 1 < sizeof value) {
-            memcpy(name, line, key);
-            name[key] = 0;
-            memcpy(value, line + key + 1, n - key - 1);
-            value[n - key - 1] = 0;
-            TRY(record_path(path, "config/{}", name, NULL));
-            TRY(record_string(r, path, value));
-        }
-        line += n + (line[n] == '\n');
+    char path[RECORD_PATH];
+    char *copy = arena_strdup(scratch, canon), *rest = NULL;
+    if (!copy) return ST_MEMORY;
+    for (char *line = strtok_r(copy, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+        char *value = strchr(line, '=');
+        if (!value) continue;
+        *value++ = 0;
+        TRY(record_path(path, "config/{}", line, NULL));
+        TRY(record_string(r, path, value));
     }
     return ST_OK;
 }
 
-static status record_identity(const struct run_facts *f, const char *word, const char *cause, struct record *r)
+static status record_identity(const struct run_facts *f, const char *word, const char *cause, struct arena *scratch,
+                              struct record *r)
 {
     static const char *const protocols[] = {"best", "last", "split"};
     const struct cell *c = f->cell;
@@ -52,7 +50,7 @@ static status record_identity(const struct run_facts *f, const char *word, const
     TRY(record_string(r, "run/protocol", protocols[c->train.protocol]));
     TRY(record_int(r, "run/numerics", NUMERICS_VERSION));
     TRY(record_string(r, "run/kernels", gemm_backend_name(gemm_backend())));
-    return record_config(c->canon, r);
+    return record_config(c->canon, scratch, r);
 }
 
 /* ---- environment ---------------------------------------------------------------------------------------------------
@@ -178,7 +176,7 @@ static status record_training(const struct run_facts *f, struct arena *scratch, 
 
 status run_record_result(const struct run_facts *f, struct arena *scratch, struct record *r)
 {
-    TRY(record_identity(f, "ok", NULL, r));
+    TRY(record_identity(f, "ok", NULL, scratch, r));
     TRY(record_environment(f, r));
     TRY(record_data(f, r));
     TRY(record_training(f, scratch, r));
@@ -188,7 +186,7 @@ status run_record_result(const struct run_facts *f, struct arena *scratch, struc
 status run_record_failure(const struct run_facts *f, const char *status_word, const char *cause, struct arena *scratch,
                           struct record *r)
 {
-    TRY(record_identity(f, status_word, cause, r));
+    TRY(record_identity(f, status_word, cause, scratch, r));
     TRY(record_environment(f, r));
     if (f->data) TRY(record_data(f, r));
     return f->training ? record_training(f, scratch, r) : ST_OK;

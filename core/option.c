@@ -188,8 +188,12 @@ status option_canonical(const struct option *table, const void *base, const char
     for (const struct option *o = table; o && o->name; o++) {
         char value[4096];
         if (o->flags & OPTION_NO_ID) continue;
-        option_text(o, base, value, sizeof value);
-        TRY(text_printf(out, "%s.%s=%s\n", prefix, o->name, value));
+        const char *whole = value;
+        if (o->type == OPT_STRING) /* of any length: what is hashed must not be cut */
+            whole = *(const char *const *)((const char *)base + o->offset);
+        else
+            option_text(o, base, value, sizeof value);
+        TRY(text_printf(out, "%s.%s=%s\n", prefix, o->name, whole ? whole : ""));
     }
     return ST_OK;
 }

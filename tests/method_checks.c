@@ -1,0 +1,692 @@
+#include "tests/pgtest.h"
+
+#include "tests/method_checks.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include "core/file.h"
+#include "core/parallel.h"
+
+enum { EXAMPLES = 32, LABELS = 2, STEPS = 3, VOCABULARY = 40, LONGEST = 20 };
+
+/* ---- verdicts ------------------------------------------------------------------------------------------------------
+ */
+
+static const char *broken(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+static const char *broken(const char *fmt, ...)
+{
+    static char sentence[2048];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(sentence, sizeof sentence, fmt, ap);
+    va_end(ap);
+    return sentence;
+}
+
+#define NEED_OK(expr) \
+    do { \
+        if ((expr) != ST_OK) return broken("%s: %s", #expr, status_message()); \
+    } while (0)
+
+/* ---- models and data -----------------------------------------------------------------------------------------------
+ */
+
+static const char *const configs[PROBE_MODELS] = {
+    "{\"model_type\": \"deberta-v2\", \"vocab_size\": 40, \"hidden_size\": 16, \"num_hidden_layers\": 2,"
+    " \"num_attention_heads\": 2, \"intermediate_size\": 24, \"max_position_embeddings\": 32, \"type_vocab_size\": 0,"
+    " \"relative_attention\": true, \"share_att_key\": true, \"pos_att_type\": \"p2c|c2p\","
+    " \"norm_rel_ebd\": \"layer_norm\", \"position_biased_input\": false, \"position_buckets\": 8,"
+    " \"max_relative_positions\": -1, \"layer_norm_eps\": 1e-7, \"hidden_act\": \"gelu\","
+    " \"pooler_hidden_act\": \"gelu\", \"pooler_hidden_size\": 16, \"pooler_dropout\": 0, \"pad_token_id\": 0,"
+    " \"hidden_dropout_prob\": 0, \"attention_probs_dropout_prob\": 0, \"initializer_range\": 0.3}",
+    "{\"model_type\": \"bert\", \"vocab_size\": 40, \"hidden_size\": 16, \"num_hidden_layers\": 2,"
+    " \"num_attention_heads\": 2, \"intermediate_size\": 24, \"max_position_embeddings\": 32, \"type_vocab_size\": 2,"
+    " \"layer_norm_eps\": 1e-12, \"hidden_act\": \"gelu\", \"pad_token_id\": 0, \"hidden_dropout_prob\": 0,"
+    " \"attention_probs_dropout_prob\": 0, \"initializer_range\": 0.3}",
+};
+
+const char *probe_model_name(enum probe_model m)
+{
+    return m == PROBE_DEBERTA ? "deberta" : "bert";
+}
+
+static const char *model_folder(enum probe_model m)
+{
+    static char folder[PROBE_MODELS][4096];
+    if (!*folder[m]) {
+        char path[4200];
+        snprintf(folder[m], sizeof folder[m], "%s", temp_dir());
+        snprintf(path, sizeof path, "%s/config.json", folder[m]);
+        ck_ok(file_write_atomic(path, configs[m], strlen(configs[m])));
+    }
+    return folder[m];
+}
+
+const struct tokens *probe_data(void)
+{
+    static struct tokens set;
+    static uint64_t offset[EXAMPLES + 1];
+    static int32_t ids[EXAMPLES * LONGEST];
+    static uint8_t types[EXAMPLES * LONGEST];
+    static float label[EXAMPLES];
+    const struct rng rng = {.seed = 5};
+    if (set.n) return &set;
+    for (uint64_t i = 0; i < EXAMPLES; i++) {
+        uint64_t n = 3 + (uint64_t)rng_below(&rng, RNG_DATA, i, 0, 0, 0, LONGEST - 3);
+        for (uint64_t k = 0; k < n; k++) {
+            ids[offset[i] + k] = k == 0 ? 1 : 3 + rng_below(&rng, RNG_DATA, i, 0, 1, k, VOCABULARY - 3);
+            types[offset[i] + k] = k > n / 2;
+        }
+        label[i] = (float)rng_below(&rng, RNG_DATA, i, 0, 2, 0, LABELS);
+        offset[i + 1] = offset[i] + n;
+    }
+    set = (struct tokens){
+        .n = EXAMPLES, .offset = offset, .ids = ids, .types = types, .label = label, .longest = LONGEST};
+    return &set;
+}
+
+void *probe_options(const struct method *m)
+{
+    static struct arena *arena;
+    if (!arena) arena = arena_new("options of probes");
+    if (!m->options) return NULL;
+    void *options = arena_zalloc(arena, m->option_size);
+    ck_ok(option_defaults(m->options, options, arena));
+    return options;
+}
+
+status probe_open(const struct probe *p, double dropout, struct session *s)
+{
+    const struct session_spec spec = {.model = {.path = model_folder(p->model),
+                                                .head = HEAD_CLASSIFY,
+                                                .num_labels = LABELS,
+                                                .random = 1,
+                                                .cls_dropout = dropout,
+                                                .hidden_dropout = dropout,
+                                                .attn_dropout = dropout,
+                                                .train_pooler = -1},
+                                      .method = p->method,
+                                      .method_options = p->options,
+                                      .store = p->store,
+                                      .seed = 11,
+                                      .total_steps = 2 * STEPS};
+    return session_open(&spec, s);
+}
+
+static status make_batch(struct session *s, int first, int n, struct arena *arena, struct batch *b)
+{
+    int index[EXAMPLES];
+    (void)s;
+    for (int i = 0; i < n; i++) index[i] = first + i;
+    return batch_make(probe_data(), index, n, first, EXAMPLES, 0, arena, b);
+}
+
+static status gradients(struct session *s, uint64_t step, int micro_batches, double *loss)
+{
+    int n = EXAMPLES / micro_batches;
+    *loss = 0;
+    for (int micro = 0; micro < micro_batches; micro++) {
+        struct batch b;
+        struct arena_mark mark = arena_mark(s->scratch);
+        TRY(make_batch(s, micro * n, n, s->scratch, &b));
+        if (step == 0 && micro == 0) TRY(session_observe(s, &b));
+        TRY(session_micro(s, &b, step, micro, loss));
+        arena_reset(s->scratch, mark);
+    }
+    return ST_OK;
+}
+
+status probe_step(struct session *s, uint64_t step, int micro_batches, double *loss)
+{
+    const struct adamw adamw = {ADAMW_TORCH, 0.9, 0.999, 1e-8, 0.01, 0.02};
+    double penalty, norm;
+    TRY(gradients(s, step, micro_batches, loss));
+    return session_update(s, &adamw, 0.02, 1, step, &penalty, &norm);
+}
+
+static status train(struct session *s, uint64_t from, uint64_t to)
+{
+    double loss;
+    for (uint64_t step = from; step < to; step++) TRY(probe_step(s, step, 1, &loss));
+    return ST_OK;
+}
+
+/* The first tensor in which two sessions of one method differ; NULL: none. */
+enum part { PART_DATA, PART_GRAD };
+static const char *difference(const struct session *a, const struct session *b, enum part part)
+{
+    if (a->reg.count != b->reg.count) return "the number of tensors";
+    for (int i = 0; i < a->reg.count; i++) {
+        const struct param *p = a->reg.list[i], *q = b->reg.list[i];
+        const real *x = part == PART_DATA ? p->data : p->grad, *y = part == PART_DATA ? q->data : q->grad;
+        if (!x && !y) continue;
+        if (!x || !y || memcmp(x, y, sizeof *x * param_size(p)) != 0) return p->name;
+    }
+    return NULL;
+}
+
+/* ---- bits ----------------------------------------------------------------------------------------------------------
+ */
+
+/* One forward pass in evaluation or training mode; logits in out[EXAMPLES * LABELS]. */
+static status forward_once(struct session *s, bool training, bool keep, real *out)
+{
+    struct batch batch;
+    struct mat logits;
+    struct pass pass = {.batch = &batch,
+                        .rng = &s->rng,
+                        .arith = s->arith,
+                        .train = training,
+                        .keep = keep,
+                        .tape = s->tape,
+                        .scratch = s->scratch};
+    struct arena_mark tape = arena_mark(s->tape), scratch = arena_mark(s->scratch);
+    TRY(make_batch(s, 0, EXAMPLES, s->tape, &batch));
+    TRY(method_prepare(&s->run, &pass));
+    TRY(model_forward(s->model, &pass, &logits, NULL));
+    memcpy(out, logits.a, sizeof *out * EXAMPLES * LABELS);
+    arena_reset(s->tape, tape);
+    arena_reset(s->scratch, scratch);
+    return ST_OK;
+}
+
+static const char *repeat(struct session *s)
+{
+    real first[EXAMPLES * LABELS], again[EXAMPLES * LABELS];
+    for (int training = 0; training < 2; training++) {
+        NEED_OK(forward_once(s, training, true, first));
+        NEED_OK(forward_once(s, training, true, again));
+        if (memcmp(first, again, sizeof first) != 0) return "a second forward pass gives other bits";
+        NEED_OK(forward_once(s, training, false, again));
+        if (memcmp(first, again, sizeof first) != 0) return "a forward pass that saves nothing gives other bits";
+    }
+    return NULL;
+}
+
+/* Two runs, one in memory that is filled with NaN when taken and when given back. */
+static const char *poisoned(const struct probe *p)
+{
+    struct session clean, dirty;
+    NEED_OK(probe_open(p, 0.1, &clean));
+    NEED_OK(train(&clean, 0, STEPS));
+    arena_poison(1);
+    NEED_OK(probe_open(p, 0.1, &dirty));
+    status st = train(&dirty, 0, STEPS);
+    arena_poison(0);
+    if (st != ST_OK) return broken("with poisoned memory: %s", status_message());
+    const char *where = difference(&clean, &dirty, PART_DATA);
+    const char *verdict = where ? broken("memory that was given back is read: %s differs", where) : NULL;
+    session_close(&clean);
+    session_close(&dirty);
+    return verdict;
+}
+
+const char *check_repeatable(const struct probe *p)
+{
+    struct session s;
+    NEED_OK(probe_open(p, 0.1, &s));
+    const char *verdict = repeat(&s);
+    session_close(&s);
+    return verdict ? verdict : poisoned(p);
+}
+
+const char *check_threads(const struct probe *p)
+{
+    static const int counts[] = {1, 2, 3, 8};
+    const char *verdict = NULL;
+    struct session one, s;
+    double loss;
+    int before = parallel_threads();
+    parallel_set_threads(counts[0]);
+    NEED_OK(probe_open(p, 0.1, &one));
+    NEED_OK(train(&one, 0, STEPS));
+    NEED_OK(gradients(&one, STEPS, 1, &loss));
+    for (int i = 1; i < 4 && !verdict; i++) {
+        parallel_set_threads(counts[i]);
+        NEED_OK(probe_open(p, 0.1, &s));
+        NEED_OK(train(&s, 0, STEPS));
+        NEED_OK(gradients(&s, STEPS, 1, &loss));
+        const char *where = difference(&one, &s, PART_DATA);
+        if (!where) where = difference(&one, &s, PART_GRAD);
+        if (where) verdict = broken("%d threads give other bits in %s", counts[i], where);
+        session_close(&s);
+    }
+    session_close(&one);
+    parallel_set_threads(before);
+    return verdict;
+}
+
+const char *check_eval_batch(const struct probe *p)
+{
+    static const int sizes[] = {1, 7, EXAMPLES};
+    struct arena *arena = arena_new("predictions");
+    struct variant v[SESSION_MAX_VARIANTS];
+    const char *verdict = NULL;
+    struct session s;
+    NEED_OK(probe_open(p, 0.1, &s));
+    NEED_OK(train(&s, 0, STEPS));
+    int variants = session_variants(&s, v);
+    for (int k = 0; k < variants && !verdict; k++) {
+        float *logits[3];
+        double loss[3];
+        for (int i = 0; i < 3; i++)
+            NEED_OK(session_predict(&s, probe_data(), sizes[i], k, arena, &logits[i], &loss[i]));
+        for (int i = 1; i < 3; i++)
+            if (memcmp(logits[0], logits[i], sizeof(float) * EXAMPLES * LABELS) != 0 || loss[0] != loss[i])
+                verdict = broken("evaluating %d instead of 1 at a time gives other bits", sizes[i]);
+    }
+    session_close(&s);
+    arena_free(arena);
+    return verdict;
+}
+
+const char *check_eval_neutral(const struct probe *p)
+{
+    struct arena *arena = arena_new("predictions");
+    struct variant v[SESSION_MAX_VARIANTS];
+    struct session plain, watched;
+    double loss;
+    NEED_OK(probe_open(p, 0.1, &plain));
+    NEED_OK(train(&plain, 0, 2 * STEPS));
+    NEED_OK(probe_open(p, 0.1, &watched));
+    for (uint64_t step = 0; step < 2 * STEPS; step++) {
+        float *logits;
+        for (int k = 0, n = session_variants(&watched, v); k < n; k++)
+            NEED_OK(session_predict(&watched, probe_data(), 8, k, arena, &logits, NULL));
+        NEED_OK(probe_step(&watched, step, 1, &loss));
+    }
+    const char *where = difference(&plain, &watched, PART_DATA);
+    const char *verdict = where ? broken("evaluating between steps changes %s", where) : NULL;
+    session_close(&plain);
+    session_close(&watched);
+    arena_free(arena);
+    return verdict;
+}
+
+/* What a checkpoint would hold: values and moments of every registered tensor but the rebuilt ones. */
+static const char *copy_registry(const struct session *from, struct session *to)
+{
+    if (from->reg.count != to->reg.count) return "a new run registers another number of tensors";
+    for (int i = 0; i < from->reg.count; i++) {
+        const struct param *p = from->reg.list[i];
+        struct param *q = to->reg.list[i];
+        size_t bytes = sizeof(real) * param_size(p);
+        if (p->cls == P_CONST || !p->data) continue;
+        NEED_OK(param_load(&to->reg, q));
+        memcpy(q->data, p->data, bytes);
+        if (p->m) memcpy(q->m, p->m, bytes);
+        if (p->v) memcpy(q->v, p->v, bytes);
+        param_touch(q);
+    }
+    return NULL;
+}
+
+const char *check_resume(const struct probe *p)
+{
+    const struct adamw adamw = {ADAMW_TORCH, 0.9, 0.999, 1e-8, 0.01, 0};
+    struct session whole, second;
+    NEED_OK(probe_open(p, 0.1, &whole));
+    NEED_OK(train(&whole, 0, STEPS));
+    NEED_OK(probe_open(p, 0.1, &second));
+    NEED_OK(adamw_init(&adamw, &second.reg));
+    const char *verdict = copy_registry(&whole, &second);
+    if (!verdict) {
+        NEED_OK(train(&whole, STEPS, 2 * STEPS));
+        NEED_OK(train(&second, STEPS, 2 * STEPS));
+        const char *where = difference(&whole, &second, PART_DATA);
+        if (where) verdict = broken("a run continued from its registered tensors differs in %s", where);
+    }
+    session_close(&whole);
+    session_close(&second);
+    return verdict;
+}
+
+/* ---- gradients -----------------------------------------------------------------------------------------------------
+ */
+
+static double dot(const real *x, const real *y, size_t n)
+{
+    double sum = 0;
+    for (size_t i = 0; i < n; i++) sum += (double)x[i] * (double)y[i];
+    return sum;
+}
+
+const char *check_accumulation(const struct probe *p)
+{
+    const double tolerance = sizeof(real) == 8 ? 1e-11 : 1e-4;
+    const char *verdict = NULL;
+    struct session whole, parts;
+    double one, four;
+    NEED_OK(probe_open(p, 0.1, &whole));
+    NEED_OK(probe_open(p, 0.1, &parts));
+    NEED_OK(gradients(&whole, 0, 1, &one));
+    NEED_OK(gradients(&parts, 0, 4, &four));
+    if (fabs(one - four) > tolerance * fabs(one)) verdict = broken("loss %g in one pass, %g in four", one, four);
+    double largest = 0;
+    for (int i = 0; i < whole.reg.count; i++) {
+        const struct param *a = whole.reg.list[i];
+        if (a->grad) largest = fmax(largest, sqrt(dot(a->grad, a->grad, param_size(a))));
+    }
+    for (int i = 0; i < whole.reg.count && !verdict; i++) {
+        const struct param *a = whole.reg.list[i], *b = parts.reg.list[i];
+        double off = 0;
+        if (!a->grad) continue;
+        for (size_t k = 0; k < param_size(a); k++) off += pow((double)a->grad[k] - (double)b->grad[k], 2);
+        if (!(sqrt(off) <= tolerance * largest))
+            verdict = broken("the gradient of %s differs by %g between one pass and four", a->name, sqrt(off));
+    }
+    session_close(&whole);
+    session_close(&parts);
+    return verdict;
+}
+
+/* The loss of the training batch with dropout on, as a function of the parameters; PASS_CHECK holds rounding offsets
+ * and detached values fixed. With backward: adds gradients. */
+static status loss_at(struct session *s, bool backward, double *loss)
+{
+    struct batch batch;
+    struct mat logits, dlogits;
+    real d[EXAMPLES * LABELS];
+    struct pass pass = {.batch = &batch,
+                        .rng = &s->rng,
+                        .arith = s->arith,
+                        .train = true,
+                        .keep = backward,
+                        .mode = PASS_CHECK,
+                        .tape = s->tape,
+                        .scratch = s->scratch};
+    struct arena_mark tape = arena_mark(s->tape), scratch = arena_mark(s->scratch);
+    TRY(make_batch(s, 0, EXAMPLES, s->tape, &batch));
+    TRY(method_prepare(&s->run, &pass));
+    TRY(model_forward(s->model, &pass, &logits, NULL));
+    dlogits = mat_of(d, EXAMPLES, LABELS);
+    TRY(model_loss(s->model, &pass, &logits, backward ? &dlogits : NULL, loss));
+    if (backward) TRY(model_backward(s->model, &pass, &dlogits));
+    arena_reset(s->tape, tape);
+    arena_reset(s->scratch, scratch);
+    return ST_OK;
+}
+
+/* The slope of the loss along a random direction of tensor p, from the loss alone. */
+static status slope(struct session *s, struct param *p, const real *direction, double h, real *saved, double *out)
+{
+    size_t n = param_size(p);
+    double up, down;
+    memcpy(saved, p->data, sizeof *saved * n);
+    for (size_t i = 0; i < n; i++) p->data[i] = saved[i] + (real)h * direction[i];
+    param_touch(p);
+    TRY(loss_at(s, false, &up));
+    for (size_t i = 0; i < n; i++) p->data[i] = saved[i] - (real)h * direction[i];
+    param_touch(p);
+    TRY(loss_at(s, false, &down));
+    memcpy(p->data, saved, sizeof *saved * n);
+    param_touch(p);
+    *out = (up - down) / (2 * h);
+    return ST_OK;
+}
+
+/* Along random directions of unit length the slope is about |g| / sqrt(n): errors are measured against that, so that no
+ * part of a tensor's gradient can be wrong unseen. */
+static const char *check_tensor(struct session *s, struct param *p, struct arena *arena)
+{
+    const bool exact = sizeof(real) == 8;
+    const double h = exact ? 1e-5 : 1e-2, tolerance = exact ? 1e-6 : 0.1, noise = exact ? 1e-9 : 3e-5;
+    size_t n = param_size(p);
+    real *direction = arena_alloc(arena, sizeof *direction * n), *saved = arena_alloc(arena, sizeof *saved * n);
+    double size = sqrt(dot(p->grad, p->grad, n) / (double)n), numeric;
+    for (int trial = 0; trial < 3; trial++) {
+        char name[600];
+        snprintf(name, sizeof name, "%s/direction %d", p->name, trial);
+        rng_fill_normal(&s->rng, name, direction, n, 0, 1 / sqrt((double)n));
+        NEED_OK(slope(s, p, direction, h, saved, &numeric));
+        double analytic = dot(p->grad, direction, n);
+        if (!(fabs(numeric - analytic) <= tolerance * (size + fabs(numeric)) + noise))
+            return broken("the gradient of %s: slope %.9g by backward, %.9g by differences", p->name, analytic,
+                          numeric);
+    }
+    return NULL;
+}
+
+const char *check_gradients(const struct probe *p)
+{
+    struct arena *arena = arena_new("directions");
+    const char *verdict = NULL;
+    struct session s;
+    double loss;
+    NEED_OK(probe_open(p, 0.1, &s));
+    NEED_OK(train(&s, 0, 2)); /* away from special values such as B = 0 */
+    param_zero_grads(&s.reg);
+    NEED_OK(loss_at(&s, true, &loss));
+    for (int i = 0; i < s.reg.count && !verdict; i++)
+        if (param_trained(s.reg.list[i])) verdict = check_tensor(&s, s.reg.list[i], arena);
+    session_close(&s);
+    arena_free(arena);
+    return verdict;
+}
+
+/* ---- promises of flags and reports ---------------------------------------------------------------------------------
+ */
+
+static struct probe none_of(const struct probe *p)
+{
+    return (struct probe){.method = method_find("none"), .model = p->model, .store = p->store};
+}
+
+static const char *same_head(const struct session *a, const struct session *b)
+{
+    for (int i = 0; i < a->reg.count; i++) {
+        const struct param *p = a->reg.list[i], *q;
+        if (p->cls != P_HEAD) continue;
+        q = param_find(&b->reg, p->name);
+        if (!q || memcmp(p->data, q->data, sizeof *p->data * param_size(p)) != 0)
+            return broken("the head tensor %s starts otherwise than with method none", p->name);
+    }
+    return NULL;
+}
+
+const char *check_identity(const struct probe *p)
+{
+    const struct probe none = none_of(p);
+    real with[EXAMPLES * LABELS], without[EXAMPLES * LABELS];
+    struct session a, b;
+    NEED_OK(probe_open(p, 0.2, &a));
+    NEED_OK(probe_open(&none, 0.2, &b));
+    const char *verdict = same_head(&b, &a);
+    for (int training = 0; training < 2 && !verdict && (p->method->flags & METHOD_IDENTITY_INIT); training++) {
+        NEED_OK(forward_once(&a, training, true, with));
+        NEED_OK(forward_once(&b, training, true, without));
+        for (int i = 0; i < EXAMPLES * LABELS && !verdict; i++)
+            if (!(fabs((double)with[i] - (double)without[i]) <= 1e-5))
+                verdict = broken("at step 0 the network %s gives %g where the base gives %g",
+                                 training ? "in training (dropout)" : "", (double)with[i], (double)without[i]);
+    }
+    session_close(&a);
+    session_close(&b);
+    return verdict;
+}
+
+const char *check_merge(const struct probe *p)
+{
+    struct arena *arena = arena_new("predictions");
+    struct variant v[SESSION_MAX_VARIANTS];
+    const char *verdict = NULL;
+    struct session s;
+    float *apart, *merged;
+    NEED_OK(probe_open(p, 0.1, &s));
+    int variants = session_variants(&s, v);
+    session_close(&s);
+    for (int k = 0; k < variants && !verdict && (p->method->flags & METHOD_MERGEABLE); k++) {
+        NEED_OK(probe_open(p, 0.1, &s));
+        NEED_OK(train(&s, 0, STEPS));
+        NEED_OK(session_predict(&s, probe_data(), EXAMPLES, k, arena, &apart, NULL));
+        NEED_OK(session_merge(&s, k));
+        NEED_OK(session_predict(&s, probe_data(), EXAMPLES, k, arena, &merged, NULL));
+        for (int i = 0; i < EXAMPLES * LABELS && !verdict; i++)
+            if (!(fabsf(apart[i] - merged[i]) <= 2e-4f * (1 + fabsf(apart[i]))))
+                verdict = broken("merged weights give %g, base and adapter %g", (double)merged[i], (double)apart[i]);
+        session_close(&s);
+    }
+    arena_free(arena);
+    return verdict;
+}
+
+const char *check_counts(const struct probe *p)
+{
+    const char *verdict = NULL;
+    double reported = 0;
+    struct session s;
+    NEED_OK(probe_open(p, 0, &s));
+    for (int i = 0; p->method->report && i < s.run.sites; i++) {
+        struct site_report r = {0};
+        if (!s.run.chosen[i]) continue;
+        p->method->report(&s.run, s.run.site[i], 0, &r);
+        reported += r.trained;
+        if (r.deployed > r.trained) verdict = broken("%s deploys more than is trained", s.run.site[i]->name);
+    }
+    double held = (double)param_count(&s.reg, P_ADAPTER, true);
+    if (p->method->report && reported != held)
+        verdict = broken("reports name %g adapter parameters, the registry holds %g", reported, held);
+    session_close(&s);
+    return verdict;
+}
+
+/* Frozen tensors against those of a session that was never trained; trained ones must differ from it. */
+static const char *check_moves(const struct session *fresh, const struct session *used)
+{
+    for (int i = 0; i < used->reg.count; i++) {
+        const struct param *p = fresh->reg.list[i], *q = used->reg.list[i];
+        size_t bytes = sizeof(real) * param_size(p);
+        if (param_trained(q) && memcmp(p->data, q->data, bytes) == 0)
+            return broken("%s is trained but never moves", q->name);
+        if (param_trained(q) || q->cls == P_STATE) continue;
+        const real *x = p->data ? p->data : p->src.dense, *y = q->data ? q->data : q->src.dense;
+        if (x && y && memcmp(x, y, bytes) != 0) return broken("%s is frozen and yet changed", q->name);
+    }
+    return NULL;
+}
+
+const char *check_frozen(const struct probe *p)
+{
+    struct session fresh, used;
+    NEED_OK(probe_open(p, 0, &fresh));
+    NEED_OK(probe_open(p, 0, &used));
+    NEED_OK(train(&used, 0, STEPS));
+    const char *verdict = check_moves(&fresh, &used);
+    session_close(&fresh);
+    session_close(&used);
+    return verdict;
+}
+
+/* ---- options -------------------------------------------------------------------------------------------------------
+ */
+
+/* One option at one value: the run must open and make a step, or refuse with ST_USAGE. */
+static const char *try_value(const struct probe *p, const struct option *o, const char *value, bool must_fail)
+{
+    struct arena *arena = arena_new("an option");
+    struct probe with = *p;
+    const char *verdict = NULL;
+    double loss;
+    struct session s;
+    void *options = probe_options(p->method);
+    status st = option_set(p->method->options, options, o->name, value, "test", arena);
+    with.options = options;
+    if (must_fail && st != ST_USAGE)
+        verdict = broken("option %s = %s is out of range and not refused", o->name, value);
+    else if (!must_fail && st != ST_OK)
+        verdict = broken("option %s = %s: %s", o->name, value, status_message());
+    if (!must_fail && !verdict) {
+        st = probe_open(&with, 0.1, &s);
+        if (st == ST_OK) {
+            st = probe_step(&s, 0, 1, &loss);
+            session_close(&s);
+        }
+        if (st != ST_OK && st != ST_USAGE && st != ST_DIVERGED)
+            verdict = broken("with %s = %s: %s", o->name, value, status_message());
+    }
+    arena_free(arena);
+    return verdict;
+}
+
+static const char *try_number(const struct probe *p, const struct option *o)
+{
+    const double value[] = {o->lo, o->hi, o->lo - 1, o->hi + 1};
+    const char *verdict = NULL;
+    if (o->lo == 0 && o->hi == 0) return NULL;
+    for (int i = 0; i < 4 && !verdict; i++) {
+        char text[64];
+        snprintf(text, sizeof text, o->type == OPT_REAL ? "%.17g" : "%.0f", value[i]);
+        verdict = try_value(p, o, text, i >= 2);
+    }
+    return verdict;
+}
+
+static const char *try_words(const struct probe *p, const struct option *o, const char *words)
+{
+    char copy[512], *rest = NULL;
+    const char *verdict = NULL;
+    snprintf(copy, sizeof copy, "%s", words);
+    for (char *w = strtok_r(copy, "|", &rest); w && !verdict; w = strtok_r(NULL, "|", &rest))
+        verdict = try_value(p, o, w, false);
+    return verdict ? verdict : try_value(p, o, "no-such-word", true);
+}
+
+const char *check_limits(const struct probe *p)
+{
+    const char *verdict = NULL;
+    for (const struct option *o = p->method->options; o && o->name && !verdict; o++) {
+        if (o->type == OPT_INT || o->type == OPT_LONG || o->type == OPT_REAL) verdict = try_number(p, o);
+        if (o->type == OPT_BOOL || o->type == OPT_FLAG) verdict = try_words(p, o, "yes|no");
+        if (o->type == OPT_ENUM) verdict = try_words(p, o, o->choices);
+    }
+    return verdict;
+}
+
+/* ---- memory --------------------------------------------------------------------------------------------------------
+ */
+
+static status short_life(const struct probe *p)
+{
+    struct arena *arena = arena_new("predictions");
+    struct session s;
+    float *logits;
+    double loss;
+    if (!arena) return ST_MEMORY;
+    status st = probe_open(p, 0.1, &s);
+    if (st == ST_OK) {
+        st = probe_step(&s, 0, 2, &loss);
+        if (st == ST_OK) st = session_predict(&s, probe_data(), EXAMPLES, 0, arena, &logits, &loss);
+        session_close(&s);
+    }
+    arena_free(arena);
+    return st;
+}
+
+const char *check_memory(const struct probe *p)
+{
+    const char *verdict = NULL;
+    long begin = arena_allocations();
+    NEED_OK(short_life(p));
+    long count = arena_allocations() - begin;
+    /* Every allocation of a short life, but at most some 400 runs: then every k-th of them. */
+    long stride = count / 400 + 1;
+    for (long n = 1; n <= count && !verdict; n += stride) {
+        arena_fail_after(n);
+        status st = short_life(p);
+        arena_fail_after(0);
+        if (st != ST_MEMORY)
+            verdict = broken("allocation %ld of %ld fails and the run says '%s' (%s)", n, count, status_name(st),
+                             st == ST_OK ? "" : status_message());
+    }
+    return verdict;
+}
+
+const struct named_check method_checks[] = {
+    {"repeatable", check_repeatable}, {"threads", check_threads},
+    {"eval batch", check_eval_batch}, {"eval neutral", check_eval_neutral},
+    {"resume", check_resume},         {"accumulation", check_accumulation},
+    {"gradients", check_gradients},   {"identity", check_identity},
+    {"merge", check_merge},           {"counts", check_counts},
+    {"frozen", check_frozen},         {"limits", check_limits},
+    {"memory", check_memory},         {NULL, NULL},
+};

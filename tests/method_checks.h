@@ -1,0 +1,49 @@
+/* Promises of methods/method.h as reusable checks: each opens tiny models with a method, uses it, and returns NULL when
+ * the promise was kept, else one sentence that says what was broken (static memory). tests/methods/test_every_method.c
+ * runs them on every method of the table, test_bad_methods.c shows that they catch methods that are broken on purpose.
+ */
+#ifndef PG_TESTS_METHOD_CHECKS_H
+#define PG_TESTS_METHOD_CHECKS_H
+
+#include "bench/session.h"
+
+enum probe_model { PROBE_DEBERTA, PROBE_BERT, PROBE_MODELS };
+const char *probe_model_name(enum probe_model);
+
+struct probe { /* what is checked */
+    const struct method *method;
+    const void *options;
+    enum probe_model model;
+    const struct store *store;
+};
+/* Defaults of the method's options, in memory that lives as long as the process. */
+void *probe_options(const struct method *);
+/* A session on a tiny model with random weights (the folder is made on first use). dropout: rate everywhere. */
+status probe_open(const struct probe *, double dropout, struct session *);
+/* 32 short examples of two classes. */
+const struct tokens *probe_data(void);
+/* One optimiser step on examples 0 .. 31 in `micro_batches` equal parts. */
+status probe_step(struct session *, uint64_t step, int micro_batches, double *loss);
+
+typedef const char *method_check(const struct probe *);
+method_check check_repeatable;   /* forward again, without saving, with poisoned memory: same bits */
+method_check check_threads;      /* 1, 2, 3, 8 threads: same bits of gradients, steps and predictions */
+method_check check_eval_batch;   /* 1, 7, 32 examples at a time: same bits */
+method_check check_eval_neutral; /* evaluating every variant between steps changes nothing */
+method_check check_resume;       /* a run continued from the registry's tensors alone: same bits */
+method_check check_accumulation; /* 4 x 8 against 32 examples: same gradients but for rounding */
+method_check check_gradients;    /* directional derivatives of every trained tensor */
+method_check check_identity;     /* METHOD_IDENTITY_INIT; same head and dropout as method none */
+method_check check_merge;        /* METHOD_MERGEABLE */
+method_check check_counts;       /* reports equal the registry */
+method_check check_frozen;       /* frozen tensors stay as they are, trained ones move */
+method_check check_limits;       /* every option at its limits works or is refused with a sentence; beyond: refused */
+method_check check_memory;       /* the n-th allocation fails: ST_MEMORY, and nothing else happens */
+
+struct named_check {
+    const char *name;
+    method_check *run;
+};
+extern const struct named_check method_checks[]; /* ends with name NULL */
+
+#endif
