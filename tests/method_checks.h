@@ -44,6 +44,10 @@ struct named_check {
     const char *name;
     method_check *run;
 };
-extern const struct named_check method_checks[]; /* ends with name NULL */
+extern const struct named_check method_checks[]; /* seconds; ends with name NULL */
+extern const struct named_check slow_checks[];   /* minutes: limits, memory */
+/* Runs a check on every method of the table x model x permitted store; prints what is broken and returns how much.
+ * *done: how many there were. */
+int check_every_method(const struct named_check *, int *done);
 
 #endif

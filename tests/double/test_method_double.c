@@ -1,0 +1,33 @@
+/* The double build: directional derivatives of every trainable tensor of every method to about 1e-7, which separates an
+ * error of logic from rounding, and accumulation of gradients to the last digits. */
+#include "tests/pgtest.h"
+
+#include "tests/method_checks.h"
+
+START_TEST(derivatives_are_exact)
+{
+    int done, failures;
+    ck_assert_int_eq(sizeof(real), 8);
+    failures = check_every_method(&(struct named_check){"gradients", check_gradients}, &done);
+    ck_assert_int_eq(failures, 0);
+    ck_assert_int_ge(done, 2);
+}
+END_TEST
+
+START_TEST(accumulation_is_exact)
+{
+    int done, failures = check_every_method(&(struct named_check){"accumulation", check_accumulation}, &done);
+    ck_assert_int_eq(failures, 0);
+    ck_assert_int_ge(done, 2);
+}
+END_TEST
+
+START_TEST(merging_is_exact)
+{
+    int done, failures = check_every_method(&(struct named_check){"merge", check_merge}, &done);
+    ck_assert_int_eq(failures, 0);
+    ck_assert_int_ge(done, 2);
+}
+END_TEST
+
+PG_TESTS(TEST(derivatives_are_exact), TEST(accumulation_is_exact), TEST(merging_is_exact))
