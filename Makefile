@@ -13,9 +13,9 @@ WARN     := -Wall -Wextra -Wshadow -Wconversion -Werror -Wno-sign-conversion
 # No value-changing optimisation: contraction only where fma() is written. The two -fno- switches change no value, they
 # let sqrt and comparisons be vectorised.
 FP       := -ffp-contract=off -fno-math-errno -fno-trapping-math
-PKG_CFLAGS := $(shell pkg-config --cflags hdf5 openblas jansson inih libzip libpcre2-8 2>/dev/null)
-PKG_LIBS   := $(shell pkg-config --libs hdf5 openblas jansson inih libzip libpcre2-8 2>/dev/null) \
-              -lhdf5_hl -lsentencepiece -lutf8proc -lmd -lstdc++ -lm
+PKG_CFLAGS := $(shell pkg-config --cflags hdf5 openblas jansson inih libpcre2-8 2>/dev/null)
+PKG_LIBS   := $(shell pkg-config --libs hdf5 openblas jansson inih libpcre2-8 2>/dev/null) \
+              -lsentencepiece -lutf8proc -lmd -lstdc++ -lm
 CPPFLAGS += -I. -D_GNU_SOURCE $(PKG_CFLAGS)
 OPT      := -O3
 OPENMP   := -fopenmp

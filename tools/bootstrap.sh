@@ -11,7 +11,7 @@ set -eu
 cd "$(dirname "$0")/.."
 
 BUILD_PACKAGES="gcc g++ make pkg-config libc6-dev libopenblas-openmp-dev libhdf5-dev libsentencepiece-dev libpcre2-dev
-    libutf8proc-dev libjansson-dev libinih-dev libzip-dev libmd-dev"
+    libutf8proc-dev libjansson-dev libinih-dev libmd-dev"
 TEST_PACKAGES="check libsubunit-dev hdf5-tools python3-h5py git"
 LINT_PACKAGES="clang libomp-dev clang-format cppcheck shellcheck"
 
