@@ -71,9 +71,10 @@ static void write_journal(struct grid *g, const char *event, int i, const char *
 {
     char sum[SHA256_HEX] = "", id[65] = "";
     if (file) {
-        const char *slash = strrchr(file, '/'), *base = slash ? slash + 1 : file;
-        snprintf(id, sizeof id, "%.*s", (int)strcspn(base, "."), base);
         if (sha256_file(file, sum) != ST_OK) sum[0] = 0;
+        const char *slash = strrchr(file, '/');
+        if (slash) file = slash + 1; /* the journal lies in the same folder, wherever that is moved */
+        snprintf(id, sizeof id, "%.*s", (int)strcspn(file, "."), file);
     }
     if (journal_add(g->journal, event, *id ? id : NULL, cell_at(g, i)->label, file, *sum ? sum : NULL, message) !=
         ST_OK)

@@ -37,12 +37,25 @@ static struct model_spec model_spec_of(const struct cell *c)
                                .train_pooler = c->train.train_pooler - 1};
 }
 
+status cell_session_open(const struct cell *c, long steps, struct session *session)
+{
+    const struct session_spec spec = {.model = model_spec_of(c),
+                                      .method = c->method,
+                                      .method_options = c->method_options,
+                                      .store = c->store,
+                                      .store_options = c->store_options,
+                                      .seed = (uint64_t)c->seed,
+                                      .total_steps = (uint64_t)steps};
+    *session = (struct session){0};
+    TRY(gemm_select((enum gemm_backend)c->train.gemm));
+    parallel_set_threads(c->train.threads);
+    return session_open(&spec, session);
+}
+
 static status open_cell(struct cell_work *w, progress_fn *progress, void *ctx)
 {
     const struct cell *c = w->cell;
     struct training *t = &w->training;
-    TRY(gemm_select((enum gemm_backend)c->train.gemm));
-    parallel_set_threads(c->train.threads);
     TRY(cell_data_load(c, w->paths->cache_dir, w->arena, &w->data));
     *t = (struct training){.options = &c->train,
                            .data = &w->data,
@@ -51,14 +64,7 @@ static status open_cell(struct cell_work *w, progress_fn *progress, void *ctx)
                            .progress = progress,
                            .progress_ctx = ctx};
     TRY(plan_make(&c->train, w->data.train.tokens.n, &t->plan));
-    const struct session_spec spec = {.model = model_spec_of(c),
-                                      .method = c->method,
-                                      .method_options = c->method_options,
-                                      .store = c->store,
-                                      .store_options = c->store_options,
-                                      .seed = (uint64_t)c->seed,
-                                      .total_steps = (uint64_t)t->plan.steps};
-    return session_open(&spec, &w->session);
+    return cell_session_open(c, t->plan.steps, &w->session);
 }
 
 static status name_run(struct cell_work *w, struct arena *caller)
@@ -139,7 +145,7 @@ static status run_cell(struct cell_work *w, progress_fn *progress, void *ctx, st
     status verdict;
     TRY(open_cell(w, progress, ctx));
     TRY(name_run(w, caller));
-    if (done_before(w, &verdict)) {
+    if (!w->paths->force && done_before(w, &verdict)) {
         *skipped = 1;
         return verdict;
     }

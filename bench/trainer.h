@@ -9,6 +9,7 @@
 struct run_paths {
     const char *runs_dir;  /* <runs>/<experiment> */
     const char *cache_dir; /* token caches */
+    int force;             /* 1: run again what is recorded */
 };
 
 /* Called between steps and evaluations; may be NULL. phase: "train" or "eval". */
@@ -20,5 +21,8 @@ typedef void progress_fn(void *ctx, const char *phase, long done, long total, do
  * failed run is replaced. out_path: where the record is (arena); NULL when the run did not get so far. */
 status cell_run(const struct cell *, const struct run_paths *, progress_fn *, void *ctx, struct arena *, int *skipped,
                 const char **out_path);
+
+/* Opens the cell's model with its method and store, for so many steps, with the cell's threads and products. */
+status cell_session_open(const struct cell *, long steps, struct session *);
 
 #endif
