@@ -1,0 +1,125 @@
+#include "bench/estimate.h"
+
+#include <stdlib.h>
+#include "bench/accounting.h"
+#include "bench/train_loop.h"
+#include "bench/trainer.h"
+#include "core/parallel.h"
+#include "core/progress.h"
+
+struct probe {
+    const struct cell *cell;
+    const struct cell_data *data;
+    struct plan plan;
+    struct session session;
+    struct arena *arena;
+    struct estimate *out;
+};
+
+static int length_of(const struct tokens *t, int i)
+{
+    return (int)(t->offset[i + 1] - t->offset[i]);
+}
+
+struct sized { /* an example and its length */
+    int length, index;
+};
+
+static int longer_first(const void *a, const void *b)
+{
+    const struct sized *x = a, *y = b;
+    return x->length != y->length ? (x->length < y->length) - (x->length > y->length) : x->index - y->index;
+}
+
+/* The n longest examples, or n spread evenly over the set. */
+static status choose(struct probe *p, int n, int longest, int *index)
+{
+    const struct tokens *t = &p->data->train.tokens;
+    struct sized *s;
+    NEW(s, p->arena, t->n);
+    for (int i = 0; i < t->n; i++) s[i] = (struct sized){length_of(t, i), i};
+    if (longest) qsort(s, (size_t)t->n, sizeof *s, longer_first);
+    for (int i = 0; i < n; i++) index[i] = s[longest ? i : (int)((long long)i * t->n / n)].index;
+    return ST_OK;
+}
+
+/* One optimiser step of one micro-batch, with rate 0; *seconds of its two parts, *tokens in it. */
+static status one_step(struct probe *p, int longest, double *pass, double *update, double *tokens)
+{
+    struct batch batch;
+    double loss = 0, penalty, norm;
+    int *index, n = p->plan.micro < p->data->train.tokens.n ? p->plan.micro : p->data->train.tokens.n;
+    NEW(index, p->arena, n);
+    TRY(choose(p, n, longest, index));
+    TRY(batch_make(&p->data->train.tokens, index, n, 0, n, p->cell->task->labels == 1, p->arena, &batch));
+    const struct train_options *o = &p->cell->train;
+    const struct adamw adamw = {.form = (enum adamw_form)o->adamw, .beta1 = o->beta1, .beta2 = o->beta2, .eps = o->eps};
+    double begin = progress_now();
+    TRY(session_micro(&p->session, &batch, 0, 0, &loss));
+    double middle = progress_now();
+    TRY(session_update(&p->session, &adamw, 0, o->clip, 0, &penalty, &norm));
+    *pass = middle - begin;
+    *update = progress_now() - middle;
+    *tokens = batch.tokens;
+    return ST_OK;
+}
+
+/* Seconds to evaluate one token. */
+static status one_evaluation(struct probe *p, double *seconds)
+{
+    struct tokens part = p->data->dev[0].tokens; /* a view of its first examples */
+    float *logits;
+    double loss;
+    if (part.n > p->plan.eval_batch) part.n = p->plan.eval_batch;
+    double begin = progress_now();
+    TRY(session_predict(&p->session, &part, p->plan.eval_batch, 0, p->arena, &logits, &loss));
+    *seconds = (progress_now() - begin) / (double)part.offset[part.n];
+    return ST_OK;
+}
+
+static void count(struct probe *p)
+{
+    const struct registry *reg = &p->session.reg;
+    p->out->head = (double)param_count(reg, P_HEAD, true);
+    p->out->trained = (double)param_count(reg, P_BASE, true) + (double)param_count(reg, P_ADAPTER, true);
+}
+
+static status measure(struct probe *p)
+{
+    double pass, update, tokens, eval, dev_tokens = 0;
+    struct variant variant[SESSION_MAX_VARIANTS];
+    struct estimate *e = p->out;
+    TRY(one_step(p, 1, &pass, &update, &tokens)); /* the largest step comes first: it also warms up */
+    const struct session *s = &p->session;
+    e->memory = (double)arena_peak(s->arena) + (double)arena_peak(s->tape) + (double)arena_peak(s->scratch);
+    TRY(one_step(p, 0, &pass, &update, &tokens));
+    TRY(one_evaluation(p, &eval));
+    for (int i = 0; i < p->data->devs; i++) dev_tokens += (double)tokens_total(&p->data->dev[i].tokens);
+    const struct tokens *train = &p->data->train.tokens;
+    double step_tokens = (double)tokens_total(train) / train->n * p->plan.batch;
+    if (p->plan.batch > train->n) step_tokens = (double)tokens_total(train);
+    e->seconds = (double)e->steps * (pass / tokens * step_tokens + update) +
+                 e->evaluations * eval * dev_tokens * session_variants(&p->session, variant);
+    return ST_OK;
+}
+
+static status open_and_measure(struct probe *p)
+{
+    TRY(plan_make(&p->cell->train, p->data->train.tokens.n, &p->plan));
+    p->out->steps = p->plan.steps;
+    p->out->evaluations = p->plan.evaluations;
+    TRY(cell_session_open(p->cell, p->plan.steps, &p->session));
+    count(p);
+    return measure(p);
+}
+
+status estimate_cell(const struct cell *cell, const struct cell_data *data, struct estimate *out)
+{
+    struct probe p = {.cell = cell, .data = data, .out = out};
+    *out = (struct estimate){0};
+    if (!(p.arena = arena_new("estimate"))) return ST_MEMORY;
+    status st = open_and_measure(&p);
+    session_close(&p.session);
+    arena_free(p.arena);
+    return st;
+}
