@@ -83,8 +83,10 @@ static status classify(struct reader *r, const struct ini_section *s, struct par
         p->task = w[3];
     } else {
         const char *near = text_nearest(w[0], kinds, 5);
+        int alone = near && (strcmp(near, "experiment") == 0 || strcmp(near, "train") == 0);
         if (near && strcmp(near, w[0]) != 0)
-            return fail(ST_USAGE, "%s: unknown section [%s]; did you mean [%s ...]?", place(r, s->line), s->name, near);
+            return fail(ST_USAGE, "%s: unknown section [%s]; did you mean [%s%s]?", place(r, s->line), s->name, near,
+                        alone ? "" : " ...");
         return fail(ST_USAGE, "%s: section [%s] is not one of [experiment], [train], [task T], [row R], [row R task T]",
                     place(r, s->line), s->name);
     }
@@ -305,6 +307,21 @@ static status unknown_task(struct reader *r, const char *name)
     return cli_unknown(place(r, line_of(r, "tasks")), "task", name, names, n);
 }
 
+/* A key of [train] or [task T] that the trainer does not have. */
+static status not_the_trainers(struct reader *r, const struct ini_section *s, const struct key_value *kv)
+{
+    struct train_options scratch = {0};
+    for (int i = 0; i < r->grid.rows; i++) {
+        const struct grid_row *row = &r->grid.row[i];
+        if (option_find(row->method->options, kv->key))
+            return fail(ST_USAGE, "%s: '%s' is an option of method %s and belongs in [row %s], not in [%s]",
+                        place(r, kv->line), kv->key, row->method->name, row->name, s->name);
+    }
+    FAIL_IF(strcmp(kv->key, "store") == 0, ST_USAGE, "%s: 'store' belongs in a [row R] section, not in [%s]",
+            place(r, kv->line), s->name);
+    return option_set(train_option_table, &scratch, kv->key, kv->value, place(r, kv->line), r->arena);
+}
+
 static status read_task(struct reader *r, const char *name, struct grid_task *t)
 {
     const struct ini_section *s = section_of(r, KIND_TASK, NULL, name);
@@ -317,8 +334,7 @@ static status read_task(struct reader *r, const char *name, struct grid_task *t)
     if (!users) {
         if (!built_in) return unknown_task(r, name);
         if (owns == 0) return ST_OK;
-        struct train_options scratch = {0}; /* for option_set's message with the nearest name */
-        return option_set(train_option_table, &scratch, own[0].key, own[0].value, place(r, own[0].line), r->arena);
+        return not_the_trainers(r, s, &own[0]);
     }
     FAIL_IF(built_in, ST_USAGE, "%s: '%s' is a built-in task; a task of your own needs another name", place(r, s->line),
             name);
@@ -372,7 +388,6 @@ static status not_listed(struct reader *r, const struct part *p, const char *key
 /* Every section must be used; [row R task T] sections become overrides; [train] holds trainer options only. */
 static status link_sections(struct reader *r)
 {
-    struct train_options scratch = {0};
     NEW(r->grid.override, r->arena, r->ini.sections + 1);
     for (int i = 0; i < r->ini.sections; i++) {
         const struct part *p = &r->part[i];
@@ -386,9 +401,7 @@ static status link_sections(struct reader *r)
                 (struct grid_override){s, row_index(r, p->row), task_index(r, p->task)};
         }
         for (int k = 0; p->kind == KIND_TRAIN && k < s->count; k++)
-            if (!option_find(train_option_table, s->kv[k].key))
-                return option_set(train_option_table, &scratch, s->kv[k].key, s->kv[k].value, place(r, s->kv[k].line),
-                                  r->arena);
+            if (!option_find(train_option_table, s->kv[k].key)) return not_the_trainers(r, s, &s->kv[k]);
     }
     return ST_OK;
 }

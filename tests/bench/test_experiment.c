@@ -159,7 +159,7 @@ static const struct {
     {"[experiment]\n= 4\n", ":2: a name is missing before the ="},
     {HEAD "methods = none\nseeds = 2\n", ":7: 'seeds' is given twice in [experiment] (first on line 5)"},
     {HEAD "methods = none\n[train]\n[train]\n", ":8: section [train] appears twice (first on line 7)"},
-    {HEAD "methods = none\n[trian]\n", ":7: unknown section [trian]; did you mean [train ...]?"},
+    {HEAD "methods = none\n[trian]\n", ":7: unknown section [trian]; did you mean [train]?"},
     {HEAD "methods = none\n[something else]\n", ":7: section [something else] is not one of"},
     {HEAD "methods = none\nmodle = x\n", ":7: unknown option 'modle'; did you mean 'model'?"},
     {"[experiment]\ntasks = cola\nseeds = 1\nmethods = none\n", ":1: [experiment] needs model = MODEL"},
@@ -181,6 +181,10 @@ static const struct {
     {HEAD "methods = none\n", "training needs a value for 'lr'"},
     {HEAD "methods = none\n[train]\nlr = -1e-3\n", ":8: option lr is '-1e-3', expected a number of 0 to 100"},
     {HEAD "methods = none\n[train]\nrank = 3\n", ":8: unknown option 'rank'"},
+    {HEAD "methods = none, lora\n[train]\nrank = 3\n",
+     ":8: 'rank' is an option of method lora and belongs in [row lora], not in [train]"},
+    {HEAD "methods = lora\n[task cola]\nrank = 3\n", "and belongs in [row lora], not in [task cola]"},
+    {HEAD "methods = lora\n[train]\nstore = f32\n", ":8: 'store' belongs in a [row R] section, not in [train]"},
     {HEAD "methods = none\n[train]\nlr = 1\nbacth = 3\n", ":9: unknown option 'bacth'; did you mean 'batch'?"},
     {HEAD "methods = none\n[train]\nlr = 1\n[task cola]\nepoch = 3\n",
      ":10: unknown option 'epoch'; did you mean 'epochs'?"},
@@ -226,6 +230,6 @@ START_TEST(survives_every_failed_allocation)
 }
 END_TEST
 
-PG_TESTS(TEST(spans_the_grid), TEST(later_sections_win), TEST(id_text_is_canonical),
-         TEST(line_ends_comments_and_marks), TEST(missing_folders_are_told_apart), TEST(users_task),
-         LOOP_TEST(refuses, 0, REFUSED), TEST(survives_every_failed_allocation))
+PG_TESTS(TEST(spans_the_grid), TEST(later_sections_win), TEST(id_text_is_canonical), TEST(line_ends_comments_and_marks),
+         TEST(missing_folders_are_told_apart), TEST(users_task), LOOP_TEST(refuses, 0, REFUSED),
+         TEST(survives_every_failed_allocation))
