@@ -30,10 +30,10 @@ static status add(struct added_tokens *a, const struct added_token *t, const cha
     return ST_OK;
 }
 
-status added_tokens_special(struct added_tokens *a, const char *text, int32_t id)
+status added_tokens_special(struct added_tokens *a, const char *text, int32_t id, bool lstrip)
 {
     if (!text || !*text || id < 0 || find(a, text, strlen(text))) return ST_OK;
-    struct added_token t = {.text = text, .n = (uint32_t)strlen(text), .id = id, .special = true};
+    struct added_token t = {.text = text, .n = (uint32_t)strlen(text), .id = id, .special = true, .lstrip = lstrip};
     return add(a, &t, text);
 }
 

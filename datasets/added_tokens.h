@@ -43,8 +43,9 @@ struct added_tokens {
 status added_tokens_read(const struct tokenizer_folder *, int more, struct added_tokens *);
 /* Without a folder: an empty list with room for n. */
 status added_tokens_make(struct arena *, int n, struct added_tokens *);
-/* Adds the special token of this text unless it is there already; text NULL, "" or id < 0: nothing. */
-status added_tokens_special(struct added_tokens *, const char *text, int32_t id);
+/* Adds the special token of this text unless it is there already; text NULL, "" or id < 0: nothing. lstrip: it swallows
+ * white space before it. */
+status added_tokens_special(struct added_tokens *, const char *text, int32_t id, bool lstrip);
 int32_t added_tokens_find(const struct added_tokens *, const char *text); /* id, or -1 */
 int added_tokens_size(const struct added_tokens *);                       /* largest id + 1 */
 void added_tokens_hash(const struct added_tokens *, struct sha256 *);

@@ -46,7 +46,7 @@ status specials_resolve(const struct tokenizer_folder *f, const char *names[SPEC
         if (!names[i]) continue;
         int32_t id = find(ctx, names[i]);
         if (id < 0) id = added_tokens_find(added, names[i]);
-        TRY(added_tokens_special(added, names[i], id));
+        TRY(added_tokens_special(added, names[i], id, false));
         *special_slot(t, i) = id;
     }
     return ST_OK;
@@ -59,7 +59,12 @@ static status open_kind(const struct tokenizer_folder *f, struct tokenizer *t, s
     if (folder_has(f, "spm.model")) return sentencepiece_open(f, "spm.model", t, sha);
     if (folder_has(f, "tokenizer.model")) return sentencepiece_open(f, "tokenizer.model", t, sha);
     if (folder_has(f, "vocab.txt")) return wordpiece_open(f, t, sha);
-    return fail(ST_INPUT, "%s: no tokenizer found; expected spm.model, tokenizer.model or vocab.txt", f->dir);
+    if (f->tokenizer || folder_has(f, "vocab.json") || folder_has(f, "encoder.json")) return bpe_open(f, t, sha);
+    return fail(
+        ST_INPUT,
+        "%s: no tokenizer found; expected spm.model, tokenizer.model, vocab.txt, tokenizer.json, vocab.json with "
+        "merges.txt, or encoder.json with vocab.bpe",
+        f->dir);
 }
 
 static status open_named(const char *folder, struct tokenizer *t, struct sha256 *sha)

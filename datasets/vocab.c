@@ -1,5 +1,6 @@
 #include "datasets/vocab.h"
 
+#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -55,6 +56,34 @@ int32_t vocab_find(const struct vocab *v, const char *text, size_t n)
 int32_t vocab_find_text(const struct vocab *v, const char *text)
 {
     return text ? vocab_find(v, text, strlen(text)) : -1;
+}
+
+/* The texts go into one block: a block each would cost 64 bytes a token. */
+status vocab_from_json(const json_t *object, const char *where, struct arena *arena, struct vocab *v)
+{
+    json_t *members = (json_t *)object, *id; /* the iteration macros lack the const */
+    const char *key;
+    size_t bytes = 0;
+    FAIL_IF(json_object_size(object) == 0, ST_INPUT, "%s: the vocabulary is empty; expected tokens with their ids",
+            where);
+    json_object_foreach(members, key, id)
+    {
+        FAIL_IF(!json_is_integer(id) || json_integer_value(id) < 0 || json_integer_value(id) >= VOCAB_MAX, ST_INPUT,
+                "%s: the token '%s' has no id within 0..%d", where, key, VOCAB_MAX - 1);
+        bytes += strlen(key) + 1;
+    }
+    status st = vocab_make(arena, json_object_size(object), v);
+    if (st != ST_OK) return fail_in(st, "%s", where);
+    char *block = arena_alloc(arena, bytes);
+    if (!block) return ST_MEMORY;
+    json_object_foreach(members, key, id)
+    {
+        size_t n = strlen(key);
+        memcpy(block, key, n + 1);
+        TRY(vocab_add(v, block, n, (int32_t)json_integer_value(id)));
+        block += n + 1;
+    }
+    return ST_OK;
 }
 
 static int by_id(const void *a, const void *b)

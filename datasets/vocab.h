@@ -31,6 +31,10 @@ status vocab_add(struct vocab *, const char *text, size_t n, int32_t id);
 int32_t vocab_find(const struct vocab *, const char *text, size_t n); /* -1: unknown */
 int32_t vocab_find_text(const struct vocab *, const char *text);      /* of a C string; NULL gives -1 */
 
+/* A vocabulary from a JSON object text -> id; where: its file, for messages. */
+struct json_t;
+status vocab_from_json(const struct json_t *object, const char *where, struct arena *, struct vocab *);
+
 /* Adds to a hash all tokens with their ids, in an order that does not depend on how they were added. */
 status vocab_hash(const struct vocab *, struct arena *, struct sha256 *);
 
