@@ -50,6 +50,8 @@ status tensor_source(const struct tensor *, struct arena *keep, struct wsrc *);
 /* All values as double / float, row-major (tests, adapters). n must equal the element count. */
 status tensor_to_f32(const struct tensor *, float *out, size_t n);
 status tensor_to_f64(const struct tensor *, double *out, size_t n);
+/* The way back: n floats as F32, F16 or BF16, rounded to nearest, ties to even; others fail. */
+status floats_store(enum dtype, const float *x, size_t n, void *out);
 size_t tensor_size(const struct tensor *);    /* elements */
 int tensor_contiguous(const struct tensor *); /* row-major without gaps */
 /* Calls fn for every row (run along the last dimension) in row-major order: n elements, step bytes apart from p on. */

@@ -178,6 +178,49 @@ status tensor_to_f64(const struct tensor *t, double *out, size_t n)
     return ST_OK;
 }
 
+/* Rounds the low bits of v away: to nearest, ties to even. */
+static uint32_t round_off(uint32_t v, int bits)
+{
+    uint32_t half = 1u << (bits - 1);
+    return (v + half - 1 + (v >> bits & 1)) >> bits;
+}
+
+static uint16_t bf16_of(float f)
+{
+    uint32_t v;
+    memcpy(&v, &f, sizeof v);
+    if ((v & 0x7FFFFFFFu) > 0x7F800000u) return (uint16_t)(v >> 16 | 0x40); /* NaN: rounding could make it infinite */
+    return (uint16_t)round_off(v, 16);
+}
+
+static uint16_t f16_of(float f)
+{
+    uint32_t v;
+    memcpy(&v, &f, sizeof v);
+    uint32_t sign = v >> 16 & 0x8000, magnitude = v & 0x7FFFFFFFu;
+    if (magnitude > 0x7F800000u) return (uint16_t)(sign | 0x7E00);
+    if (magnitude >= 0x477FF000u) return (uint16_t)(sign | 0x7C00); /* 65520 and more round to infinity */
+    if (magnitude >= 0x38800000u) return (uint16_t)(sign | round_off(magnitude - 0x38000000u, 13));
+    if (magnitude < 0x33000000u) return (uint16_t)sign;      /* below 2^-25: zero */
+    uint32_t fraction = (magnitude & 0x7FFFFFu) | 0x800000u; /* subnormal: in units of 2^-24 */
+    return (uint16_t)(sign | round_off(fraction, 126 - (int)(magnitude >> 23)));
+}
+
+status floats_store(enum dtype d, const float *x, size_t n, void *out)
+{
+    uint16_t *half = out;
+    switch (d) {
+    case DT_F32: memcpy(out, x, n * sizeof *x); return ST_OK;
+    case DT_F16:
+        for (size_t i = 0; i < n; i++) half[i] = f16_of(x[i]);
+        return ST_OK;
+    case DT_BF16:
+        for (size_t i = 0; i < n; i++) half[i] = bf16_of(x[i]);
+        return ST_OK;
+    default: return fail(ST_UNSUPPORTED, "floats cannot be stored as %s", dtype_name(d));
+    }
+}
+
 static int aligned(const struct tensor *t)
 {
     return (uintptr_t)t->data % (uintptr_t)dtype_bytes(t->dtype) == 0;

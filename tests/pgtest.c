@@ -39,7 +39,7 @@ int skip_without(const char *test, const char *path)
     return 1;
 }
 
-static char temp[4096];
+static char root[4096]; /* of this process: holds all its folders, removed whole */
 
 static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
 {
@@ -49,14 +49,19 @@ static int remove_one(const char *path, const struct stat *st, int flag, struct 
 
 static void temp_remove(void)
 {
-    nftw(temp, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    nftw(root, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
 const char *temp_dir(void)
 {
+    static char temp[4200];
     const char *base = getenv("TMPDIR");
-    snprintf(temp, sizeof temp, "%s/peftgrid-test-XXXXXX", base ? base : "/tmp");
+    if (!root[0]) {
+        snprintf(root, sizeof root, "%s/peftgrid-test-XXXXXX", base ? base : "/tmp");
+        ck_assert_ptr_nonnull(mkdtemp(root));
+        atexit(temp_remove);
+    }
+    snprintf(temp, sizeof temp, "%s/XXXXXX", root);
     ck_assert_ptr_nonnull(mkdtemp(temp));
-    atexit(temp_remove);
     return temp;
 }

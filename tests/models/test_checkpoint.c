@@ -153,6 +153,46 @@ START_TEST(special_halves)
 }
 END_TEST
 
+/* Every half and every bfloat16 survives the way to float and back; between two of them the nearer one is taken, and at
+ * the middle the even one. */
+START_TEST(stores_rounded_floats)
+{
+    const enum dtype types[2] = {DT_F16, DT_BF16};
+    begin();
+    for (int k = 0; k < 2; k++) {
+        uint16_t *bits = arena_alloc(arena, 65536 * 2), *back = arena_alloc(arena, 65536 * 2), one;
+        float *x = arena_alloc(arena, 65536 * 4);
+        for (int i = 0; i < 65536; i++) bits[i] = (uint16_t)i;
+        struct tensor t = {.name = "t", .dtype = types[k], .dims = 1, .shape = {65536}, .stride = {1}};
+        t.data = (const unsigned char *)bits;
+        ck_ok(tensor_to_f32(&t, x, 65536));
+        ck_ok(floats_store(types[k], x, 65536, back));
+        uint16_t infinite = k == 0 ? 0x7C00 : 0x7F80;
+        for (uint32_t i = 0; i < 65536; i++) {
+            if ((i & 0x7FFF) > infinite)
+                ck_assert_msg((back[i] & 0x7FFF) > infinite, "NaN %#x became %#x", i, back[i]);
+            else
+                ck_assert_msg(back[i] == i, "%#x became %#x", i, back[i]);
+        }
+        for (uint32_t i = 0; i + 1 < infinite; i++) {
+            float middle = (float)(((double)x[i] + (double)x[i + 1]) / 2);
+            float points[3] = {nextafterf(middle, 0), middle, nextafterf(middle, INFINITY)};
+            uint32_t want[3] = {i, i % 2 ? i + 1 : i, i + 1};
+            for (int p = 0; p < 3; p++) {
+                ck_ok(floats_store(types[k], &points[p], 1, &one));
+                ck_assert_msg(one == want[p], "%a became %#x, expected %#x", (double)points[p], one, want[p]);
+            }
+        }
+    }
+    const float large[4] = {65519.996f, 65520, -1e30f, INFINITY};
+    uint16_t got[4];
+    ck_ok(floats_store(DT_F16, large, 4, got));
+    ck_assert(got[0] == 0x7BFF && got[1] == 0x7C00 && got[2] == 0xFC00 && got[3] == 0x7C00);
+    ck_fails(floats_store(DT_I32, large, 4, got), ST_UNSUPPORTED, "cannot be stored as I32");
+    arena_free(arena);
+}
+END_TEST
+
 #define A16 "\"a\":{\"dtype\":\"F32\",\"shape\":[2,2],\"data_offsets\":[0,16]}"
 START_TEST(refuses_broken_headers)
 {
@@ -522,7 +562,7 @@ START_TEST(no_memory_is_an_error)
 }
 END_TEST
 
-PG_TESTS(TEST(writes_and_reads_every_type), TEST(special_halves), TEST(refuses_broken_headers),
-         TEST(survives_cuts_and_flips), TEST(writer_reports_faults), TEST(folders_and_shards),
-         TEST(refuses_broken_indexes), TEST(sources_of_all_layouts), TEST(hash_covers_contents),
-         TEST(hash_is_remembered), TEST(no_memory_is_an_error))
+PG_TESTS(TEST(writes_and_reads_every_type), TEST(special_halves), TEST(stores_rounded_floats),
+         TEST(refuses_broken_headers), TEST(survives_cuts_and_flips), TEST(writer_reports_faults),
+         TEST(folders_and_shards), TEST(refuses_broken_indexes), TEST(sources_of_all_layouts),
+         TEST(hash_covers_contents), TEST(hash_is_remembered), TEST(no_memory_is_an_error))
