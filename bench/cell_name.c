@@ -28,7 +28,7 @@ static status hash_model(struct cell_namer *n, const char *path)
     struct registry reg;
     struct model *model;
     struct rng rng = {0};
-    const struct model_spec spec = {.path = path, .head = HEAD_NONE, .rng = &rng};
+    const struct model_spec spec = {.path = path, .head = HEAD_CLASSIFY, .num_labels = 2, .rng = &rng};
     if (n->model_path && strcmp(n->model_path, path) == 0) return ST_OK;
     TRY(registry_init(&reg, n->model_arena));
     TRY(model_open(&spec, n->model_arena, &reg, &model));

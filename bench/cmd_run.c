@@ -43,10 +43,31 @@ static status parse_shard(const char *s, struct grid_options *g)
     return ST_OK;
 }
 
-static status run_one(const struct cell *cell, void *ctx, progress_fn *progress, void *progress_ctx,
-                      struct arena *arena, int *skipped, const char **record)
+/* The score of the experiment's protocol, when the run has one evaluated variant. Reading the record back also proves
+ * that it can be read. */
+static status note_score(const char *path, const struct cell *cell, struct arena *arena, struct cell_result *out)
 {
-    return cell_run(cell, ctx, progress, progress_ctx, arena, skipped, record);
+    static const char *const protocol[] = {"best", "last", "split"}; /* in the order of enum protocol */
+    char pattern[32];
+    struct record r;
+    double score = 0;
+    int found = 0;
+    snprintf(pattern, sizeof pattern, "scores/*/%s", protocol[cell->train.protocol]);
+    TRY(record_read(path, arena, &r));
+    for (int i = 0; i < r.count; i++)
+        if (r.item[i].type == ITEM_REAL && text_match(pattern, r.item[i].path)) {
+            score = r.item[i].v.d[0];
+            found++;
+        }
+    if (found == 1) snprintf(out->note, sizeof out->note, "%s score %.4f", protocol[cell->train.protocol], score);
+    return ST_OK;
+}
+
+static status run_one(const struct cell *cell, void *ctx, progress_fn *progress, void *progress_ctx,
+                      struct arena *arena, struct cell_result *out)
+{
+    TRY(cell_run(cell, ctx, progress, progress_ctx, arena, &out->skipped, &out->record));
+    return out->skipped || !out->record ? ST_OK : note_score(out->record, cell, arena, out);
 }
 
 /* ---- --dry-run ---- */

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include "bench/cli.h"
+#include "core/cpu.h"
+#include "core/gemm.h"
 #include "core/sha256.h"
 #include "core/text.h"
 
@@ -152,6 +154,9 @@ static status fill_options(struct point *p, struct cell *c)
             return unknown_setting(c, s);
     }
     TRY(fill(p, "training", train_option_table, &c->train));
+    /* What a value stands for decides the bits, so that is what the id says. */
+    if (c->train.max_len == 0) c->train.max_len = c->task->max_len;
+    if (c->train.micro_batch >= c->train.batch) c->train.micro_batch = 0;
     TRY(fill_new(p, "the method", m->options, m->option_size, &c->method_options));
     TRY(fill_new(p, "the store", c->store->options, c->store->option_size, &c->store_options));
     FAIL_IF((m->flags & METHOD_TRAINS_BASE) && strcmp(c->store->name, "f32") != 0, ST_USAGE,
@@ -361,6 +366,7 @@ status cell_id(const struct cell *c, const char *model_hash, const char *tokeniz
         sha256_add(&sum, extra[i].value, strlen(extra[i].value));
         sha256_add(&sum, "\n", 1);
     }
+    if (c->train.gemm == GEMM_OPENBLAS) sha256_add(&sum, cpu_model(), strlen(cpu_model())); /* its bits differ */
     sha256_end(&sum, id);
     return ST_OK;
 }

@@ -122,7 +122,8 @@ static status end_cell(struct grid *g, int slot)
     if (c->last.st == ST_OK) {
         g->out->done++;
         write_journal(g, "finished", c->cell, *c->last.text ? c->last.text : NULL, NULL);
-        progress_say(&g->progress, "[%d/%d] %s: done in %s", g->ended, g->count, label, time_text);
+        progress_say(&g->progress, "[%d/%d] %s: %s%sdone in %s", g->ended, g->count, label, c->last.note,
+                     *c->last.note ? ", " : "", time_text);
         return ST_OK;
     }
     if (!c->last.skipped) write_journal(g, cause_of(&c->last), c->cell, NULL, c->last.text);

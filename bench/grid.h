@@ -8,8 +8,13 @@
 #include "core/progress.h"
 
 /* What runs a cell, in the cell's own process: cell_run in the program, anything in tests. */
+struct cell_result {
+    int skipped;
+    const char *record; /* path; NULL: none */
+    char note[80];      /* a few words for the progress line: "best score 0.81"; "" none */
+};
 typedef status grid_cell_fn(const struct cell *, void *ctx, progress_fn *, void *progress_ctx, struct arena *,
-                            int *skipped, const char **record);
+                            struct cell_result *);
 
 struct grid_options {
     int jobs;           /* cells at a time, at least 1 */

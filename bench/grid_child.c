@@ -38,11 +38,13 @@ static void on_progress(void *ctx, const char *phase, long done, long total, dou
 
 static status run_cell(const struct cell *cell, struct sender *s, grid_cell_fn *fn, void *ctx, struct child_report *r)
 {
-    const char *path = NULL;
+    struct cell_result result = {0};
     struct arena *arena = arena_new("cell");
     if (!arena) return ST_MEMORY;
-    status st = fn(cell, ctx, on_progress, s, arena, &r->skipped, &path);
-    snprintf(r->text, sizeof r->text, "%s", st == ST_OK ? (path ? path : "") : status_message());
+    status st = fn(cell, ctx, on_progress, s, arena, &result);
+    r->skipped = result.skipped;
+    snprintf(r->note, sizeof r->note, "%s", result.note);
+    snprintf(r->text, sizeof r->text, "%s", st != ST_OK ? status_message() : result.record ? result.record : "");
     arena_free(arena);
     return st;
 }

@@ -14,6 +14,7 @@ struct child_report {
     long done, total;
     double loss;
     char phase[16];
+    char note[80];         /* final: see struct cell_result */
     char text[CHILD_TEXT]; /* final: the record's path, or the failure's message */
 };
 struct child {

@@ -89,6 +89,11 @@ START_TEST(id_text_is_canonical)
     ck_ok(cell_id(&e.cell[0], "m", "t", "D", id[2]));
     ck_assert_str_eq(id[0], id[1]);
     ck_assert_str_ne(id[0], id[2]);
+    /* What a default stands for is what counts: the task's length, the whole batch. */
+    ck_ok(read_text(HEAD "methods = lora\n[train]\nlr = 1e-3\nmax_len = 64\nmicro_batch = 32\n"));
+    ck_assert_str_eq(first, e.cell[0].canon);
+    ck_ok(read_text(HEAD "methods = lora\n[train]\nlr = 1e-3\nmicro_batch = 16\n"));
+    ck_assert_str_ne(first, e.cell[0].canon);
     /* Sorted lines. */
     char **line;
     int n;

@@ -31,14 +31,14 @@ static void make_experiment(const char *const *what, int n)
         .name = "x", .path = "x.ini", .runs_dir = arena_printf(arena, "%s/runs", folder), .cell = cell, .cells = n};
 }
 
-static status act(const struct cell *c, void *ctx, progress_fn *progress, void *pctx, struct arena *a, int *skipped,
-                  const char **record)
+static status act(const struct cell *c, void *ctx, progress_fn *progress, void *pctx, struct arena *a,
+                  struct cell_result *result)
 {
     (void)ctx;
     char *path = arena_printf(a, "%s/%lld.h5", e.runs_dir, c->seed);
-    *record = path;
+    result->record = path;
     if (strcmp(c->row, "skip") == 0) {
-        *skipped = 1;
+        result->skipped = 1;
         return ST_OK;
     }
     progress(pctx, "train", 1, 2, 0.5);
