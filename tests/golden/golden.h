@@ -66,6 +66,9 @@ status check_json(struct check *, const char *file, json_t **root);
 status check_tensors(struct check *, const char *file, const struct checkpoint **);
 const char *check_path(struct check *, const char *file); /* NULL: out of memory */
 
+/* The file of case.json's `inputs` that has this name, relative to the case's folder; NULL: none. */
+const char *check_input(const struct check *, const char *name);
+
 /* A number of object o that must be there; place: for the message. */
 status check_number(const json_t *o, const char *key, const char *place, double *v);
 /* A tolerance of case.json (suggested_float32_tolerance, tolerance_float32 or tolerance). */

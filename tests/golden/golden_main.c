@@ -98,6 +98,18 @@ const char *check_path(struct check *c, const char *file)
     return path_join(c->arena, c->dir, file);
 }
 
+const char *check_input(const struct check *c, const char *name)
+{
+    size_t i;
+    const json_t *file;
+    json_array_foreach(json_object_get(c->info, "inputs"), i, file)
+    {
+        const char *s = json_string_value(file), *base = s ? strrchr(s, '/') : NULL;
+        if (s && strcmp(base ? base + 1 : s, name) == 0) return s;
+    }
+    return NULL;
+}
+
 status check_json(struct check *c, const char *file, json_t **root)
 {
     const char *path = check_path(c, file);

@@ -30,19 +30,6 @@ static int ends_in(const char *s, const char *end)
     return n >= e && strcmp(s + n - e, end) == 0;
 }
 
-/* The file of case.json's `inputs` with this name, relative to the case's folder; NULL: none. */
-static const char *input_file(const struct check *c, const char *name)
-{
-    size_t i;
-    const json_t *file;
-    json_array_foreach(json_object_get(c->info, "inputs"), i, file)
-    {
-        const char *s = json_string_value(file), *base = s ? strrchr(s, '/') : NULL;
-        if (s && strcmp(base ? base + 1 : s, name) == 0) return s;
-    }
-    return NULL;
-}
-
 /* The method with the longest name that the case's name begins with: "lora" of "lora_qkv". NULL: none in this build. */
 static const struct method *method_of(const struct check *c)
 {
@@ -141,7 +128,7 @@ static status read_hyper(struct check *c, enum adamw_form form, struct plan *p)
 
 static status read_plan(struct check *c, enum adamw_form form, struct plan *p)
 {
-    const char *base = input_file(c, "model.safetensors"), *batches = input_file(c, "batches.json");
+    const char *base = check_input(c, "model.safetensors"), *batches = check_input(c, "batches.json");
     json_t *root;
     FAIL_IF(!base || !batches, ST_INPUT, "case.json: inputs without model.safetensors and batches.json");
     TRY(check_json(c, batches, &root));
@@ -150,7 +137,7 @@ static status read_plan(struct check *c, enum adamw_form form, struct plan *p)
     p->base = arena_printf(c->arena, "%.*s", (int)(strrchr(weights, '/') - weights), weights);
     if (!p->base) return ST_MEMORY;
     p->batches = root;
-    p->init = input_file(c, "init.safetensors");
+    p->init = check_input(c, "init.safetensors");
     p->trained = json_object_get(c->info, "trainable");
     FAIL_IF(!json_is_object(p->trained), ST_INPUT, "case.json: key 'trainable' is missing");
     read_head(p);
