@@ -41,7 +41,6 @@ status attention_plan_new(const struct batch *b, const struct rows *queries, int
     NEW(query_offset, arena, b->n + 1);
     NEW(at, arena, b->n);
     p->n = b->n;
-    p->heads = heads;
     p->offset = b->offset;
     p->row_key = queries->row_key;
     p->lanes = b->n < LANES ? b->n : LANES;

@@ -19,7 +19,7 @@ struct attention { /* of one block */
 
 /* How one batch is cut up; shared by all blocks with the same queries. */
 struct attention_plan {
-    int n, heads, longest;
+    int n, longest;
     const int *offset;       /* [n+1] keys: tokens of sequence s are offset[s] .. offset[s+1]-1 */
     const int *query_offset; /* [n+1] rows of q and of the output */
     const uint32_t *row_key; /* [query rows] */

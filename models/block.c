@@ -71,7 +71,7 @@ static status build_attention(struct loader *l, const char *prefix, int layer, s
 status block_build(struct loader *l, const char *prefix, int layer, struct block *b)
 {
     const struct model_config *c = &l->model->config;
-    *b = (struct block){.layer = layer, .act = c->act};
+    *b = (struct block){.act = c->act};
     TRY(build_attention(l, prefix, layer, b));
     TRY(build_site(l, prefix, "attention.output.dense", ROLE_ATTN_OUT, layer, c->hidden, c->hidden, &b->attn_out));
     TRY(build_norm(l, prefix, "attention.output.LayerNorm", layer, &b->attn_norm));

@@ -27,7 +27,6 @@ struct block {
     struct attention attn;
     enum activation act;
     struct drop attn_drop, ffn_drop, table_drop;
-    int layer;
 };
 /* prefix: "deberta.encoder.layer.3." */
 status block_build(struct loader *, const char *prefix, int layer, struct block *);

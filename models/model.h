@@ -11,47 +11,50 @@
 enum head_kind {
     HEAD_CLASSIFY, /* num_labels >= 2: logits; num_labels == 1: regression. Pooler + classifier as in Hugging Face */
     HEAD_MLM,      /* masked language modelling, decoder tied to the word embedding (`peftgrid pretrain`) */
-    HEAD_NONE      /* hidden states only */
+    HEAD_NONE      /* hidden states only: they are the logits, [tokens, hidden] */
 };
 
 struct model_spec {
-    const char *path;       /* folder or weight file; "mini": the embedded one */
+    const char *path; /* folder or weight file; "mini": the embedded one */
     enum head_kind head;
-    int num_labels;         /* of the task; 0: from the checkpoint's classifier or config */
-    const struct rng *rng;  /* initial values of tensors the checkpoint lacks (heads) */
-    int random;             /* 1: no weights in the folder, everything drawn from rng (speed tests, pretraining) */
-    double cls_dropout;     /* < 0: the config's; the other rates likewise */
+    int num_labels;        /* of the task; 0: from the checkpoint's classifier or config */
+    const struct rng *rng; /* initial values of tensors the checkpoint lacks (heads) */
+    int random;            /* 1: no weights in the folder, everything drawn from rng (speed tests, pretraining) */
+    double cls_dropout;    /* < 0: the config's; the other rates likewise */
     double hidden_dropout, attn_dropout;
-    int train_pooler;       /* -1: HF convention (trained when new or not part of the backbone), 0 frozen, 1 trained */
+    int train_pooler; /* -1: HF convention (trained when new or not part of the backbone), 0 frozen, 1 trained */
 };
 
 struct model {
     struct model_config config;
     struct model_spec spec;
     struct registry *reg;
-    struct arena *arena;      /* life of the run */
-    struct checkpoint ckpt;   /* stays mapped: frozen weights point into it */
-    char hash[65];            /* content hash of the checkpoint */
+    struct arena *arena;    /* life of the run */
+    struct checkpoint ckpt; /* stays mapped: frozen weights point into it */
+    char hash[65];          /* content hash of the checkpoint */
     struct site **site;
     int sites;
     int num_labels;
-    bool whole_table;         /* compute all rows of the relative table even when a batch uses few (arith or method asks) */
+    bool whole_table; /* an arith or method has statistics over whole tensors: compute also the rows that nothing
+                         reads, those of the relative table and, in the last block, those no head looks at */
     const struct model_ops *ops;
-    void *priv;               /* the family's */
+    void *priv; /* the family's */
 };
 
-/* Opens, registers all tensors (P_BASE, P_HEAD) and sites; nothing is attached yet. Tensors the model does not need are skipped with
- * one notice. Missing, misshapen or non-numeric ones fail, naming file and tensor. */
+/* Opens, registers all tensors (P_BASE, P_HEAD) and sites; nothing is attached yet. Tensors the model does not need are
+ * skipped with one notice. Missing, misshapen or non-numeric ones fail, naming file and tensor. */
 status model_open(const struct model_spec *, struct arena *, struct registry *, struct model **);
 void model_close(struct model *);
 
-/* One forward pass. logits: [n, labels] for HEAD_CLASSIFY; [targets, vocab] for HEAD_MLM (rows with label >= 0, in order);
- * from pass->tape. hidden, when not NULL, receives layers + 1 matrices [tokens, hidden] (tests). */
+/* One forward pass. logits: [n, labels] for HEAD_CLASSIFY; [targets, vocab] for HEAD_MLM (rows with label >= 0, in
+ * order; all rows of a batch without labels); from pass->tape. hidden, when not NULL, receives layers + 1 matrices
+ * [tokens, hidden] (tests). */
 status model_forward(struct model *, struct pass *, struct mat *logits, struct mat *hidden);
 /* Adds gradients of all trained tensors; stops below the lowest one. Must follow a forward with pass->keep. */
 status model_backward(struct model *, struct pass *, const struct mat *dlogits);
 
-/* Mean loss of the batch's examples with weight 1/step_examples, and its gradient (dlogits NULL: value only). */
+/* Mean loss of the batch's examples with weight 1/step_examples, and its gradient (dlogits NULL: value only). For
+ * HEAD_MLM step_examples counts the step's targets. A label outside of the model's range fails. */
 status model_loss(struct model *, struct pass *, const struct mat *logits, struct mat *dlogits, double *loss);
 
 /* Builds every linear site's store after attachment: site->w = store of its weight, unless the weight is trained. */

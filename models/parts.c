@@ -2,7 +2,6 @@
 
 #include <string.h>
 #include "core/ops.h"
-#include "core/parallel.h"
 
 status mat_new(struct arena *arena, int rows, int cols, struct mat *m)
 {

@@ -1,5 +1,6 @@
 /* Sites: the places of a model that a method may change. A linear site is one linear layer; a point is a named place in
- * the residual stream (free when empty) for adapters that are not on a linear layer. This is all a method sees of a model. */
+ * the residual stream (free when empty) for adapters that are not on a linear layer. This is all a method sees of a
+ * model. */
 #ifndef PG_MODELS_SITE_H
 #define PG_MODELS_SITE_H
 
@@ -23,7 +24,7 @@ enum role {
     ROLE_GATE,
     ROLE_UP,
     ROLE_FFN_OUT,
-    ROLE_POOLER,     /* head layers; never chosen by "all" */
+    ROLE_POOLER, /* head layers; never chosen by "all" */
     ROLE_CLASSIFIER,
     ROLE_AFTER_ATTN, /* point: output of the attention sublayer, before the residual is added */
     ROLE_AFTER_FFN,  /* point: output of the feed-forward sublayer, before the residual is added */
@@ -34,16 +35,16 @@ int role_by_name(const char *);   /* -1: none */
 
 /* A packed mini-batch: sequences end to end, no padding. */
 struct batch {
-    int n;                     /* sequences */
-    int tokens;                /* offset[n] */
-    const int *offset;         /* [n+1] */
-    const int32_t *ids;        /* [tokens] */
-    const int32_t *types;      /* [tokens] token types; NULL: all 0 */
-    const uint32_t *row_key;   /* [tokens] slot << 16 | position: the place of a dropout draw (rng.h) */
-    const uint32_t *slot;      /* [n] place of the example in the whole step's batch, whatever the micro-batches */
-    const int32_t *label;      /* [n] class, or [tokens] for language models (-1: no target); NULL: unlabelled */
-    const float *target;       /* [n] regression targets, or NULL */
-    int step_examples;         /* examples in the whole step, over all micro-batches: the loss is a mean over them */
+    int n;                   /* sequences */
+    int tokens;              /* offset[n] */
+    const int *offset;       /* [n+1] */
+    const int32_t *ids;      /* [tokens] */
+    const int32_t *types;    /* [tokens] token types; NULL: all 0 */
+    const uint32_t *row_key; /* [tokens] slot << 16 | position: the place of a dropout draw (rng.h) */
+    const uint32_t *slot;    /* [n] place of the example in the whole step's batch, whatever the micro-batches */
+    const int32_t *label;    /* [n] class, or [tokens] for language models (-1: no target); NULL: unlabelled */
+    const float *target;     /* [n] regression targets, or NULL */
+    int step_examples;       /* examples in the whole step, over all micro-batches: the loss is a mean over them */
 };
 
 enum pass_mode {
@@ -76,8 +77,8 @@ enum use_kind {
 
 struct site;
 
-/* One call of a site within one pass. A site may be used several times in a pass (DeBERTa's query and key: token rows and
- * the relative table); each use has its own saved activations. */
+/* One call of a site within one pass. A site may be used several times in a pass (DeBERTa's query and key: token rows
+ * and the relative table); each use has its own saved activations. */
 struct use {
     struct site *site;
     struct pass *pass;
@@ -86,10 +87,12 @@ struct use {
     void *saved;             /* the method's, from the tape, between forward and backward of this use */
 };
 
-/* What a method puts on a site. NULL forward: base_forward. Both get the whole linear layer and call base_* themselves. */
+/* What a method puts on a site. NULL forward: base_forward. Both get the whole linear layer and call base_* themselves.
+ */
 struct site_ops {
-    status (*forward)(struct use *, const struct mat *x, struct mat *y);                       /* y [rows, out] = set */
-    status (*backward)(struct use *, const struct mat *x, const struct mat *dy, struct mat *dx); /* dx += ; NULL: not wanted */
+    status (*forward)(struct use *, const struct mat *x, struct mat *y); /* y [rows, out] = set */
+    status (*backward)(struct use *, const struct mat *x, const struct mat *dy,
+                       struct mat *dx); /* dx += ; NULL: not wanted */
 };
 
 struct site {
@@ -99,26 +102,26 @@ struct site {
     int layer; /* 0 .. ; -1 for head layers */
     int order; /* see struct param */
     int in, out;
-    int index; /* place in the model's site list */
-    struct wsrc w;                 /* the weight as products see it; a store or a method may replace it */
-    struct param *weight, *bias;   /* bias NULL: none; both NULL for points */
-    const struct site_ops *ops;    /* NULL: nothing attached */
-    void *adapter;                 /* the method's memory for this site (method->site_size bytes, zeroed) */
-    void *run;                     /* the method's run (struct mrun *), for its hooks */
+    int index;                   /* place in the model's site list */
+    struct wsrc w;               /* the weight as products see it; a store or a method may replace it */
+    struct param *weight, *bias; /* bias NULL: none; both NULL for points */
+    const struct site_ops *ops;  /* NULL: nothing attached */
+    void *adapter;               /* the method's memory for this site (method->site_size bytes, zeroed) */
+    void *run;                   /* the method's run (struct mrun *), for its hooks */
 };
 
 /* What models call. y is set; dx is accumulated (dx += ...), NULL when nothing below needs it. */
 status site_forward(struct use *, const struct mat *x, struct mat *y);
 status site_backward(struct use *, const struct mat *x, const struct mat *dy, struct mat *dx);
 
-/* What methods call: the frozen or trained base layer. y = x W' + b; dx += dy W; dW and db where the weight or bias is trained.
- * For points: y = x, dx += dy. */
+/* What methods call: the frozen or trained base layer. y = x W' + b; dx += dy W; dW and db where the weight or bias is
+ * trained. For points: y = x, dx += dy. */
 status base_forward(struct use *, const struct mat *x, struct mat *y);
 status base_backward(struct use *, const struct mat *x, const struct mat *dy, struct mat *dx);
 
-/* Sites by role or name. spec: words joined by '+': role names, "qkv", "attention" (q,k,v,attn_out), "ffn", "all" (every
- * linear site outside the head), or shell patterns matched against site names. *chosen[i] is set per site; a word that matches nothing is an
- * error that lists the roles this model has. */
+/* Sites by role or name. spec: words joined by '+': role names, "qkv", "attention" (q,k,v,attn_out), "ffn", "all"
+ * (every linear site outside the head), or shell patterns matched against site names. *chosen[i] is set per site; a
+ * word that matches nothing is an error that lists the roles this model has. */
 status sites_choose(struct site *const *sites, int count, const char *spec, bool *chosen);
 
 #endif
