@@ -55,11 +55,12 @@ static status save(const struct session *s, const char *path, const char *task, 
     if (m->options) TRY(option_canonical(m->options, s->run.options, m->name, options));
     const char *labels = arena_printf(arena, "%d", s->model->num_labels);
     const char *length = arena_printf(arena, "%d", max_len);
-    if (!labels || !length) return ST_MEMORY;
+    const char *seed = arena_printf(arena, "%llu", (unsigned long long)s->rng.seed);
+    if (!labels || !length || !seed) return ST_MEMORY;
     const char *const meta[] = {META_METHOD, m->name, META_OPTIONS, options->s ? options->s : "",
                                 META_TASK,   task,    META_MODEL,   s->model->hash,
                                 META_LABELS, labels,  META_MAX_LEN, length,
-                                NULL};
+                                META_SEED,   seed,    NULL};
     return write_tensors(s, path, meta, arena);
 }
 
@@ -206,6 +207,16 @@ static status check_complete(const struct loading *l, const char *path)
     return ST_OK;
 }
 
+/* Products read weights through their sites: frozen tensors that got new values must be read from their copies. */
+static status renew_weights(struct session *s)
+{
+    for (int i = 0; i < s->run.sites; i++) {
+        struct site *site = s->run.site[i];
+        if (site->weight && site->weight->data) site->w = wsrc_dense(site->weight->data, site->out, site->in);
+    }
+    return model_build_stores(s->model, s->store, s->store_options);
+}
+
 static status load(struct loading *l, const char *path)
 {
     struct checkpoint c;
@@ -217,8 +228,7 @@ static status load(struct loading *l, const char *path)
     for (int i = 0; st == ST_OK && i < c.count; i++) st = load_tensor(l, &c.tensor[i]);
     if (st == ST_OK) st = check_complete(l, file);
     checkpoint_close(&c);
-    if (st == ST_OK && l->base_changed) st = model_build_stores(l->s->model, l->s->store, l->s->store_options);
-    return st;
+    return st == ST_OK && l->base_changed ? renew_weights(l->s) : st;
 }
 
 status adapter_load(struct session *s, const char *path, enum adapter_use use)

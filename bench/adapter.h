@@ -12,6 +12,7 @@ struct adapter_info {
     const char *task;
     const char *model_hash;
     int labels, max_len;
+    long long seed;
     bool foreign; /* written by another program */
 };
 

@@ -1,4 +1,5 @@
 /* What an adapter file says about itself: our metadata, peft's adapter_config.json, or only tensor names. */
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include "bench/adapter.h"
@@ -56,26 +57,29 @@ static status copy_text(const json_t *meta, const char *key, struct arena *arena
     return ST_OK;
 }
 
-static status copy_int(const char *path, const json_t *meta, const char *key, int *out)
+static status copy_number(const char *path, const json_t *meta, const char *key, long long hi, long long *out)
 {
     const char *s = json_string_value(json_object_get(meta, key));
-    long long v;
     if (!s) return ST_OK;
-    FAIL_IF(!text_to_longlong(s, &v) || v < 0 || v > 1 << 30, ST_INPUT, "%s: metadata %s = '%s' is no number", path,
-            key, s);
-    *out = (int)v;
+    FAIL_IF(!text_to_longlong(s, out) || *out < 0 || *out > hi, ST_INPUT,
+            "%s: metadata %s = '%s' is no number from 0 to %lld", path, key, s, hi);
     return ST_OK;
 }
 
 static status take_metadata(const char *path, const json_t *root, struct arena *arena, struct adapter_info *info)
 {
     const json_t *meta = json_object_get(root, "__metadata__");
+    long long labels = 0, max_len = 0;
     TRY(copy_text(meta, META_METHOD, arena, &info->method));
     TRY(copy_text(meta, META_OPTIONS, arena, &info->options));
     TRY(copy_text(meta, META_TASK, arena, &info->task));
     TRY(copy_text(meta, META_MODEL, arena, &info->model_hash));
-    TRY(copy_int(path, meta, META_LABELS, &info->labels));
-    return copy_int(path, meta, META_MAX_LEN, &info->max_len);
+    TRY(copy_number(path, meta, META_LABELS, 1 << 20, &labels));
+    TRY(copy_number(path, meta, META_MAX_LEN, BATCH_MAX_LENGTH, &max_len));
+    TRY(copy_number(path, meta, META_SEED, LLONG_MAX, &info->seed));
+    info->labels = (int)labels;
+    info->max_len = (int)max_len;
+    return ST_OK;
 }
 
 /* The header is checked in full when the tensors are read; here only its own length is. */

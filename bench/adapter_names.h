@@ -13,6 +13,7 @@
 #define META_MODEL "peftgrid.model_hash"
 #define META_LABELS "peftgrid.labels"
 #define META_MAX_LEN "peftgrid.max_len"
+#define META_SEED "peftgrid.seed" /* tensors that are rebuilt and not kept come from it */
 
 /* The weight file of an adapter: path itself, or what lies in a peft folder. */
 status adapter_weight_file(const char *path, struct arena *, const char **file);
