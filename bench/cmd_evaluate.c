@@ -76,7 +76,7 @@ const struct command command_evaluate = {
     .summary = "score a saved adapter on labelled sets",
     .usage = "[RECORD.h5] [options]",
     .details =
-        "With a record, model, task and lengths are those of the run, and the adapter is the file that save_adapter\n"
+        "With a record, model, task and lengths are those of the run, and the adapter is the file that save_adapter "
         "kept beside it. Without one, give --model and --adapter. Adapters of the peft library are read too.",
     .options = options,
     .option_size = sizeof(struct deploy_options),

@@ -77,8 +77,8 @@ const struct command command_predict = {
     .summary = "write a saved adapter's predictions as GLUE submission files",
     .usage = "[RECORD.h5] [options]",
     .details =
-        "With a record, model, task and lengths are those of the run, and the adapter is the file that save_adapter\n"
-        "kept beside it. Without one, give --model and --adapter. One file a test set, with the name that GLUE's\n"
+        "With a record, model, task and lengths are those of the run, and the adapter is the file that save_adapter "
+        "kept beside it. Without one, give --model and --adapter. One file a test set, with the name that GLUE's "
         "server expects.",
     .options = options,
     .option_size = sizeof(struct deploy_options),

@@ -136,9 +136,9 @@ static status open_all(const char *record, const struct deploy_options *o, struc
     TRY(find_task(given(w.task) ? w.task : w.info.task, &d->task));
     FAIL_IF(w.info.labels > 0 && w.info.labels != d->task->labels, ST_USAGE,
             "%s was trained for %d outputs, task %s has %d", w.adapter, w.info.labels, d->task->name, d->task->labels);
-    TRY(model_find(w.model, NULL, d->arena, &model));
+    TRY(model_find(w.model, ".", d->arena, &model));
     d->data_root = "";
-    if (given(o->data)) TRY(data_find(o->data, NULL, d->arena, &d->data_root));
+    if (given(o->data)) TRY(data_find(o->data, ".", d->arena, &d->data_root));
     d->max_len = w.max_len > 0 ? w.max_len : w.info.max_len > 0 ? w.info.max_len : d->task->max_len;
     d->max_examples = o->max_examples;
     d->eval_batch = o->eval_batch > 0 ? o->eval_batch : 1;

@@ -154,8 +154,8 @@ static status record_adapter(const struct run_facts *f, struct record *r)
     if (!f->adapter_path) return ST_OK;
     const char *slash = strrchr(f->adapter_path, '/');
     TRY(sha256_file(f->adapter_path, hex));
-    TRY(record_string(r, "adapter/file", slash ? slash + 1 : f->adapter_path));
-    return record_string(r, "adapter/sha256", hex);
+    TRY(record_string(r, "environment/adapter_file", slash ? slash + 1 : f->adapter_path));
+    return record_string(r, "environment/adapter_sha256", hex);
 }
 
 /* ---- whole records -------------------------------------------------------------------------------------------------

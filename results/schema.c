@@ -98,12 +98,12 @@ const struct schema_item schema_table[] = {
 
     /* ---- adapter ---- */
     {"adapter/bytes", ITEM_INT, "", "bytes", "adapter and head as stored at the end (data of the tensors)", NEED_RESULT},
-    {"adapter/file", ITEM_STRING, "", "", "name of the saved adapter beside the record", NEED_NOTHING},
-    {"adapter/sha256", ITEM_STRING, "", "SHA-256", "of that file", NEED_NOTHING},
 
     /* ---- environment: all that may differ between two runs of the same bits; not covered by the content hash ---- */
     {"environment/experiment", ITEM_STRING, "", "", "name of the experiment", NEED_NOTHING},
     {"environment/label", ITEM_STRING, "", "", "the cell's label in progress lines", NEED_NOTHING},
+    {"environment/adapter_file", ITEM_STRING, "", "", "name of the saved adapter beside the record, when it was kept", NEED_NOTHING},
+    {"environment/adapter_sha256", ITEM_STRING, "", "SHA-256", "of that file", NEED_NOTHING},
     {"environment/date", ITEM_STRING, "", "", "start, UTC, ISO 8601", NEED_ALWAYS},
     {"environment/wall_seconds", ITEM_REAL, "", "s", "whole run", NEED_ALWAYS},
     {"environment/train_seconds", ITEM_REAL, "", "s", "training steps", NEED_RESULT},
