@@ -25,6 +25,7 @@ static const struct command cmd = {.name = "paint",
                                    .max_args = 2};
 
 static struct command_line line;
+static struct arena *arena;
 
 static status parse(const char *words)
 {
@@ -33,7 +34,9 @@ static status parse(const char *words)
     int n = 0;
     snprintf(buf, sizeof buf, "%s", words);
     for (char *w = strtok(buf, " "); w; w = strtok(NULL, " ")) argv[n++] = w;
-    return cli_parse(&cmd, n, argv, arena_new("test"), &line);
+    arena_free(arena);
+    arena = arena_new("test");
+    return cli_parse(&cmd, n, argv, arena, &line);
 }
 #define OPTS ((const struct opts *)line.options)
 

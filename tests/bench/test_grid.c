@@ -20,6 +20,7 @@ static void make_experiment(const char *const *what, int n)
 {
     static struct cell cell[64];
     snprintf(folder, sizeof folder, "%s", temp_dir());
+    arena_free(arena);
     arena = arena_new("test");
     for (int i = 0; i < n; i++)
         cell[i] = (struct cell){.row = what[i],
