@@ -13,7 +13,21 @@ static const struct {
     {METHOD_TRAINS_BASE, "trains base weights (store = f32 only)"},
     {METHOD_WHOLE_TABLE, "needs all rows of relative-position tables"},
     {METHOD_HIDDEN, "a teaching copy"},
+    {METHOD_OBSERVES, "looks at the first batch before training"},
 };
+
+static const char experiment_form[] =
+    "An experiment file has these sections; comments begin with # or ;\n\n"
+    "  [experiment]    model, data, tasks, seeds, methods (the rows of the table)\n"
+    "  [train]         options of the trainer for all cells: `peftgrid show train`\n"
+    "  [task T]        options of the trainer for one task, or, with `format`, a task of your own\n"
+    "  [row R]         one row: method = M (default: R), options of M (`peftgrid show method M`),\n"
+    "                  store = S and its options, options of the trainer\n"
+    "  [row R task T]  the same for one row on one task\n\n"
+    "Of two sections that give the same option the later in this list wins. A list of values, such as\n"
+    "rank = 4, 8 or lr = 1e-3, 5e-4, makes a cell of each. ~, $NAME and ${NAME} are replaced in model, data and\n"
+    "runs. Model and data are looked for beside the file, in the working folder, in $PEFTGRID_MODELS and\n"
+    "$PEFTGRID_DATA, and in ~/.cache/peftgrid/models and data.\n";
 
 static void show_options(const char *title, const struct option *table)
 {
@@ -102,8 +116,9 @@ static status run_show(const void *options, char **args, int count, struct arena
         return ST_OK;
     }
     if (strcmp(args[0], "experiment") == 0) {
-        printf("Options of the section [experiment].\n");
-        show_options("Options", experiment_option_table);
+        fputs(experiment_form, stdout);
+        show_options("Options of [experiment]", experiment_option_table);
+        show_options("Options of [task T] that define a task of your own", usertask_option_table);
         return ST_OK;
     }
     return cli_unknown("", "kind of thing", args[0], kinds, 5);
