@@ -1,5 +1,5 @@
 peftgrid show task mini_sst2
 peftgrid show store f32
-peftgrid show experiment
+peftgrid show experiment | head -n 12
 peftgrid show method lora | grep rank
 peftgrid show train | grep -c ' = '
