@@ -183,9 +183,3 @@ void linear_backward_w(const struct mat *x, const struct mat *dy, real *dw, int 
 {
     gemm(dy->cols, x->cols, x->rows, whole(dy, true), whole(x, false), dw, ld, true);
 }
-
-void bias_backward(const struct mat *dy, real *db)
-{
-    for (int r = 0; r < dy->rows; r++)
-        for (int c = 0; c < dy->cols; c++) db[c] += mat_row(dy, r)[c];
-}

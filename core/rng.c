@@ -6,8 +6,10 @@
 
 #include <math.h>
 #include <string.h>
+#include "core/log_portable.h"
 #include "core/parallel.h"
 #include "core/rng_block.h"
+#include "core/text.h"
 
 void philox4x32(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4])
 {
@@ -79,25 +81,6 @@ int rng_below(const struct rng *r, enum rng_stream stream, uint64_t step, int mi
 {
     int i = (int)(rng_uniform(r, stream, step, micro, who, element) * n);
     return i < n ? i : n - 1;
-}
-
-/* Natural logarithm of a positive normal number: x = 2^e m, m in [sqrt(1/2), sqrt(2)), log m = 2 atanh(s) with
- * s = (m-1)/(m+1), |s| < 0.172, by its series; the first term left out is below 1e-17. */
-static double log_portable(double x)
-{
-    uint64_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    int e = (int)(bits >> 52) - 1023;
-    bits = (bits & 0xfffffffffffffull) | 0x3ff0000000000000ull;
-    double m;
-    memcpy(&m, &bits, sizeof m);
-    if (m > 1.4142135623730951) {
-        m *= 0.5;
-        e++;
-    }
-    double s = (m - 1) / (m + 1), s2 = s * s, sum = 0;
-    for (int k = 10; k >= 0; k--) sum = sum * s2 + 1.0 / (2 * k + 1);
-    return 2 * s * sum + e * 0.69314718055994530942;
 }
 
 static double poly8(const double *c, double x)
@@ -183,9 +166,7 @@ static void fill_piece(void *ctx, int piece, int thread)
 
 static void fill(const struct rng *r, const char *name, struct fill *f)
 {
-    uint32_t hash = 2166136261u; /* FNV-1a */
-    for (const char *s = name; *s != '\0'; s++) hash = (hash ^ (unsigned char)*s) * 16777619u;
-    f->who = hash;
+    f->who = text_hash32(name);
     f->sub = rng_subkey(r->seed, RNG_INIT, 0, 0);
     parallel_for((int)((f->n + FILL_PIECE - 1) / FILL_PIECE), fill_piece, f);
 }
@@ -210,26 +191,5 @@ void rng_permutation(const struct rng *r, enum rng_stream stream, uint64_t epoch
         int t = perm[i];
         perm[i] = perm[j];
         perm[j] = t;
-    }
-}
-
-/* ---- dropout ------------------------------------------------------------------------------------------------------
- */
-
-void dropout_rows(const struct dropout *d, const uint32_t *row_key, struct mat *x, int first_col)
-{
-    uint32_t threshold = (uint32_t)(d->p * 65536 + 0.5);
-    if (threshold == 0) return;
-    real scale = threshold < 65536 ? (real)(65536.0 / (65536 - threshold)) : 0;
-    struct rng_key sub = rng_subkey(d->rng->seed, RNG_DROPOUT, d->step, 0);
-    for (int r = 0; r < x->rows; r++) {
-        real *row = mat_row(x, r);
-        uint32_t out[4] = {0};
-        for (int c = 0; c < x->cols; c++) {
-            uint32_t column = (uint32_t)(first_col + c);
-            if (c == 0 || column % 8 == 0) block_at(&sub, d->who, ((uint64_t)row_key[r] << 32) | column / 8, out);
-            uint32_t draw16 = out[column % 8 / 2] >> 16 * (column % 2) & 0xffff;
-            row[c] = draw16 >= threshold ? row[c] * scale : 0;
-        }
     }
 }

@@ -4,6 +4,7 @@
 
 #include <stdint.h>
 #include <string.h>
+#include "core/rows.h"
 
 static const unsigned char *element(const struct wsrc *w, int r, int c, size_t size)
 {
@@ -44,34 +45,10 @@ static void tile_bf16(const struct wsrc *w, int r0, int nr, int c0, int nc, real
     }
 }
 
-/* Exponent and fraction move to the float's place; the missing 112 of the exponent's offset come in by a product with
- * 2^112, which also normalises subnormals. Infinities and NaNs get the full exponent. */
-static float half_to_float(uint16_t h)
-{
-    uint32_t bits = (uint32_t)(h & 0x7fff) << 13;
-    float f;
-    memcpy(&f, &bits, 4);
-    if (bits >= 0x0f800000u) {
-        bits |= 0x7f800000u;
-        memcpy(&f, &bits, 4);
-    } else if (bits < 0x00800000u) {
-        f = (float)(h & 0x3ff) * 0x1p-24f; /* not through f: it is a denormal float here, which may be flushed */
-    } else {
-        f *= 0x1p112f;
-    }
-    return h & 0x8000 ? -f : f;
-}
-
 static void tile_f16(const struct wsrc *w, int r0, int nr, int c0, int nc, real *dst, int ld)
 {
-    for (int r = 0; r < nr; r++) {
-        const unsigned char *src = element(w, r0 + r, c0, 2);
-        for (int c = 0; c < nc; c++) {
-            uint16_t half;
-            memcpy(&half, src + 2 * c, 2);
-            dst[(size_t)r * (size_t)ld + c] = half_to_float(half);
-        }
-    }
+    const struct row_kernels *k = row_kernels();
+    for (int r = 0; r < nr; r++) k->from_half(element(w, r0 + r, c0, 2), nc, dst + (size_t)r * (size_t)ld);
 }
 
 struct wsrc wsrc_dense(const real *w, int rows, int cols)

@@ -1,0 +1,151 @@
+/* Additions, copies, dropout, sums of squares. */
+#include <string.h>
+
+#include "core/ops.h"
+#include "core/ops_pieces.h"
+#include "core/parallel.h"
+#include "core/rows.h"
+
+struct pair {
+    const struct row_kernels *k;
+    const struct mat *x;
+    struct mat *y;
+    real s;
+};
+
+static void add_rows(const void *ctx, int r0, int r1)
+{
+    const struct pair *p = ctx;
+    for (int r = r0; r < r1; r++) p->k->add(mat_row(p->x, r), p->x->cols, mat_row(p->y, r));
+}
+
+void op_add(const struct mat *x, struct mat *y)
+{
+    struct pair p = {.k = row_kernels(), .x = x, .y = y};
+    over_rows(x->rows, x->cols, add_rows, &p);
+}
+
+static void scale_rows(const void *ctx, int r0, int r1)
+{
+    const struct pair *p = ctx;
+    for (int r = r0; r < r1; r++) p->k->scale(mat_row(p->y, r), p->y->cols, p->s);
+}
+
+void op_scale(struct mat *x, double s)
+{
+    struct pair p = {.k = row_kernels(), .y = x, .s = (real)s};
+    over_rows(x->rows, x->cols, scale_rows, &p);
+}
+
+static void zero_rows(const void *ctx, int r0, int r1)
+{
+    const struct pair *p = ctx;
+    for (int r = r0; r < r1; r++) memset(mat_row(p->y, r), 0, sizeof(real) * (size_t)p->y->cols);
+}
+
+void op_zero(struct mat *x)
+{
+    struct pair p = {.y = x};
+    over_rows(x->rows, x->cols, zero_rows, &p);
+}
+
+static void copy_rows(const void *ctx, int r0, int r1)
+{
+    const struct pair *p = ctx;
+    for (int r = r0; r < r1; r++) memcpy(mat_row(p->y, r), mat_row(p->x, r), sizeof(real) * (size_t)p->x->cols);
+}
+
+void op_copy(const struct mat *x, struct mat *y)
+{
+    struct pair p = {.x = x, .y = y};
+    over_rows(x->rows, x->cols, copy_rows, &p);
+}
+
+/* ---- dropout ------------------------------------------------------------------------------------------------------
+ */
+
+struct drop {
+    const struct dropout *d;
+    const uint32_t *row_key;
+    struct mat *x;
+};
+
+void dropout_rows(const struct dropout *d, const uint32_t *row_key, struct mat *x, int first_col)
+{
+    struct dropout_place place = {.who = d->who, .threshold = (uint32_t)(d->p * 65536 + 0.5)};
+    if (place.threshold == 0) return;
+    if (place.threshold < 65536) place.scale = (real)(65536.0 / (65536 - place.threshold));
+    place.sub = rng_subkey(d->rng->seed, RNG_DROPOUT, d->step, 0);
+    const struct row_kernels *k = row_kernels();
+    for (int r = 0; r < x->rows; r++) {
+        place.row_key = row_key[r];
+        k->dropout(&place, mat_row(x, r), x->cols, first_col);
+    }
+}
+
+static void drop_rows(const void *ctx, int r0, int r1)
+{
+    const struct drop *d = ctx;
+    struct mat part = mat_part(d->x, r0, r1 - r0, 0, d->x->cols);
+    dropout_rows(d->d, d->row_key + r0, &part, 0);
+}
+
+void op_dropout(const struct dropout *d, const uint32_t *row_key, struct mat *x)
+{
+    struct drop ctx = {d, row_key, x};
+    if (d->p > 0) over_rows(x->rows, x->cols, drop_rows, &ctx);
+}
+
+/* ---- whole arrays -------------------------------------------------------------------------------------------------
+ */
+
+/* At most ARRAY_PIECES pieces whose size follows from n alone. */
+enum { ARRAY_PIECES = 256, ARRAY_LEAST = 1 << 14 };
+
+struct array {
+    const struct row_kernels *k;
+    const real *x;
+    size_t n, step;
+    double part[ARRAY_PIECES];
+};
+
+static size_t piece_length(const struct array *a, int i)
+{
+    size_t from = (size_t)i * a->step;
+    return a->n - from < a->step ? a->n - from : a->step;
+}
+
+static void squares_piece(void *ctx, int i, int thread)
+{
+    (void)thread;
+    struct array *a = ctx;
+    a->part[i] = a->k->sum_squares(a->x + (size_t)i * a->step, piece_length(a, i));
+}
+
+static void finite_piece(void *ctx, int i, int thread)
+{
+    (void)thread;
+    struct array *a = ctx;
+    a->part[i] = a->k->all_finite(a->x + (size_t)i * a->step, piece_length(a, i)) ? 0 : 1;
+}
+
+static double over_array(const real *x, size_t n, void (*fn)(void *, int, int))
+{
+    struct array a = {.k = row_kernels(), .x = x, .n = n, .step = (n + ARRAY_PIECES - 1) / ARRAY_PIECES};
+    if (a.step < ARRAY_LEAST) a.step = ARRAY_LEAST;
+    int pieces = (int)((n + a.step - 1) / a.step);
+    parallel_for(pieces, fn, &a);
+    double sum = 0;
+    for (int i = 0; i < pieces; i++) sum += a.part[i];
+    return sum;
+}
+
+double op_sum_squares(const real *x, size_t n)
+{
+    return over_array(x, n, squares_piece);
+}
+
+int op_all_finite(const real *x, size_t n)
+{
+    return over_array(x, n, finite_piece) == 0;
+}

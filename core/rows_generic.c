@@ -1,0 +1,3 @@
+/* The row kernels for the class "generic". */
+#define ROWS_TABLE rows_generic
+#include "core/rows_body.h"
