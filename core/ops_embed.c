@@ -2,7 +2,7 @@
  */
 #include "core/ops.h"
 #include "core/ops_pieces.h"
-#include "core/rows.h"
+#include "core/row_kernels.h"
 
 struct embed {
     const struct row_kernels *k;

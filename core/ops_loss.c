@@ -5,7 +5,7 @@
 #include <math.h>
 #include <string.h>
 #include "core/parallel.h"
-#include "core/rows.h"
+#include "core/row_kernels.h"
 
 enum { LOSS_PIECES = 64 };
 

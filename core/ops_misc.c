@@ -4,7 +4,7 @@
 #include "core/ops.h"
 #include "core/ops_pieces.h"
 #include "core/parallel.h"
-#include "core/rows.h"
+#include "core/row_kernels.h"
 
 struct pair {
     const struct row_kernels *k;

@@ -2,7 +2,7 @@
 #include "core/gemm.h"
 #include "core/ops.h"
 #include "core/ops_pieces.h"
-#include "core/rows.h"
+#include "core/row_kernels.h"
 
 struct norm {
     const struct row_kernels *k;

@@ -1,7 +1,7 @@
 #include "core/ops_pieces.h"
 
 #include "core/parallel.h"
-#include "core/rows.h"
+#include "core/row_kernels.h"
 
 enum { PIECE = 1 << 14 }; /* elements: some microseconds of work, well above the cost of handing it out */
 

@@ -1,5 +1,5 @@
 #include "core/ops.h"
-#include "core/rows.h"
+#include "core/row_kernels.h"
 
 void softmax_rows(struct mat *x, double scale)
 {

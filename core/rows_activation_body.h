@@ -1,4 +1,4 @@
-/* Row kernels of the activations. Body file: see rows.h. */
+/* Row kernels of the activations. Body file: see row_kernels.h. */
 #include "core/vmath.h"
 
 /* gelu_new's argument: 0.5 x (1 + tanh(u)) = x logistic(2u), 2u = sqrt(8/pi) (x + 0.044715 x^3). */

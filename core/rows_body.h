@@ -1,5 +1,5 @@
 /* The row kernels' table, for the class that the including file is compiled for. */
-#include "core/rows.h"
+#include "core/row_kernels.h"
 #include "core/rows_activation_body.h"
 #include "core/rows_draw_body.h"
 #include "core/rows_norm_body.h"

@@ -1,5 +1,5 @@
 /* Row kernel of dropout. Column c of a row takes 16 bits of the Philox block (c / 8, row_key, who, salt): of its four
- * words, in order, the low half first. Body file: see rows.h. */
+ * words, in order, the low half first. Body file: see row_kernels.h. */
 #include "core/vec.h"
 
 enum { BLOCKS = 8, DRAWS = 8 * BLOCKS }; /* blocks drawn at once; 16-bit draws in them */

@@ -1,4 +1,4 @@
-/* Row kernels of the normalisations, and sums over rows. Body file: see rows.h. */
+/* Row kernels of the normalisations, and sums over rows. Body file: see row_kernels.h. */
 #include "core/vec.h"
 
 /* 1 / sqrt(square / n + eps), in double until the end. */

@@ -1,4 +1,4 @@
-/* Row kernels without mathematics. Body file: see rows.h. */
+/* Row kernels without mathematics. Body file: see row_kernels.h. */
 #include "core/vec.h"
 
 static void row_add(const real *x, int n, real *y)

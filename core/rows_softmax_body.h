@@ -1,4 +1,4 @@
-/* Row kernels of softmax and cross-entropy. Body file: see rows.h. */
+/* Row kernels of softmax and cross-entropy. Body file: see row_kernels.h. */
 #include "core/log_portable.h"
 #include "core/vmath.h"
 

@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 #include <string.h>
-#include "core/rows.h"
+#include "core/row_kernels.h"
 
 static const unsigned char *element(const struct wsrc *w, int r, int c, size_t size)
 {

@@ -1,8 +1,8 @@
 /* The work of the operations on one row (or on a few columns of all rows), in one table a processor class. The bodies
  * are rows_*_body.h, compiled by rows_generic.c, rows_avx2.c and rows_avx512.c; ops_*.c cut the work into pieces and
  * call them. All classes give the same bits: see vec.h. */
-#ifndef PG_CORE_ROWS_H
-#define PG_CORE_ROWS_H
+#ifndef PG_CORE_ROW_KERNELS_H
+#define PG_CORE_ROW_KERNELS_H
 
 #include <stddef.h>
 #include <stdint.h>

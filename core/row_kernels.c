@@ -1,4 +1,4 @@
-#include "core/rows.h"
+#include "core/row_kernels.h"
 
 #include "core/cpu.h"
 
