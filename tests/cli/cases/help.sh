@@ -1,6 +1,6 @@
 peftgrid help list
 peftgrid list --help --nonsense
-peftgrid help | grep -A 3 'Usage\|Exit codes'
+peftgrid help | grep -A 2 'Usage\|Exit codes'
 peftgrid help show --man | head -n 7
 # The whole man page is clean troff and names every command.
 peftgrid help --man >man.1
