@@ -1,3 +1,5 @@
+/* Added tokens (see added_tokens.h): a list from the folder's files, two tries to find them in a text, and the cutting
+ * of the text at what was found. */
 #include "datasets/added_tokens.h"
 
 #include <string.h>

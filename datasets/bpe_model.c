@@ -1,3 +1,5 @@
+/* Vocabulary and merge rules of byte-level BPE (see bpe_model.h). Tokens stay as the files write them; only the 256
+ * bytes are looked up once, and merging then works on ids. */
 #include "datasets/bpe_model.h"
 
 #include <string.h>
@@ -9,16 +11,10 @@ enum { FILE_MAX = 1 << 30 };
 
 int32_t bpe_byte_char(unsigned char byte)
 {
-    static const unsigned char shown[][2] = {{33, 126}, {161, 172}, {174, 255}};
-    int32_t hidden = 0; /* bytes below this one that have no character of their own */
-    unsigned next = 0;
-    for (int i = 0; i < 3; i++) {
-        if (byte >= shown[i][0] && byte <= shown[i][1]) return byte;
-        if (byte < shown[i][0]) return 256 + hidden + (byte - (int)next);
-        hidden += shown[i][0] - (int)next;
-        next = shown[i][1] + 1u;
-    }
-    return 256 + hidden; /* not reached: the last range ends at 255 */
+    enum { CONTROLS = 33, FIRST = 127, LAST = 160, SOFT_HYPHEN = 173 }; /* 0..32, 127..160 and 173 do not print */
+    if (byte < CONTROLS) return 256 + byte;
+    if (byte >= FIRST && byte <= LAST) return 256 + CONTROLS + (byte - FIRST);
+    return byte == SOFT_HYPHEN ? 256 + CONTROLS + (LAST - FIRST + 1) : byte;
 }
 
 static void find_bytes(struct bpe_model *m)

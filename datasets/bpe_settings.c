@@ -1,3 +1,5 @@
+/* Settings of byte-level BPE (see bpe_settings.h). What this build does not know is refused by name: a text cut
+ * otherwise than in training gives worse scores, not an error. */
 #include "datasets/bpe_settings.h"
 
 #include <string.h>

@@ -1,3 +1,5 @@
+/* Splitting by regular expressions (see bpe_split.h). Steps nest: each piece of one step is the whole text of the next,
+ * so that look-ahead sees its end, as in the reference. */
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 

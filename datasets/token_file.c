@@ -1,3 +1,4 @@
+/* The token cache file (see token_file.h): made in memory as one image, checked as one. */
 #include "datasets/token_file.h"
 
 #include <string.h>

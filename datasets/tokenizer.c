@@ -1,3 +1,5 @@
+/* Tokenizers (see tokenizer.h): which kind a folder holds, its special tokens, and the frame of a model input. The
+ * kinds themselves are in tokenizer_wordpiece.c, tokenizer_bpe.c and tokenizer_sentencepiece.c. */
 #include "datasets/tokenizer.h"
 
 #include <stdlib.h>
@@ -58,7 +60,8 @@ static status open_kind(const struct tokenizer_folder *f, struct tokenizer *t, s
 {
     if (folder_has(f, "spm.model")) return sentencepiece_open(f, "spm.model", t, sha);
     if (folder_has(f, "tokenizer.model")) return sentencepiece_open(f, "tokenizer.model", t, sha);
-    if (folder_has(f, "vocab.txt")) return wordpiece_open(f, t, sha);
+    const char *type = json_text(json_object_get(f->tokenizer, "model"), "type");
+    if (folder_has(f, "vocab.txt") || (type && strcmp(type, "WordPiece") == 0)) return wordpiece_open(f, t, sha);
     if (f->tokenizer || folder_has(f, "vocab.json") || folder_has(f, "encoder.json")) return bpe_open(f, t, sha);
     return fail(
         ST_INPUT,

@@ -1,3 +1,4 @@
+/* The JSON files of a model folder (see tokenizer_folder.h). */
 #include "datasets/tokenizer_folder.h"
 
 #include <stdio.h>

@@ -58,6 +58,9 @@ status sentencepiece_open(const struct tokenizer_folder *f, const char *model, s
     if (encoder) memcpy(names, deberta, sizeof names);
     char *path = folder_path(f, model);
     if (!path) return ST_MEMORY;
+    FAIL_IF(json_truth(f->settings, "do_lower_case") == 1 || json_truth(f->settings, "split_by_punct") == 1,
+            ST_UNSUPPORTED, "%s/tokenizer_config.json: do_lower_case and split_by_punct are supported as false only",
+            f->dir);
     TRY(load(path, t, sha));
     struct added_tokens added;
     TRY(added_tokens_read(f, SPECIALS, &added));

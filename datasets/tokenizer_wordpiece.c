@@ -197,14 +197,31 @@ static int32_t first_truth(int a, int b, int otherwise)
     return a >= 0 ? a : b >= 0 ? b : otherwise;
 }
 
+/* tokenizer.json may describe another kind of WordPiece than BERT's: better no ids than wrong ones. */
+static status check_kind(const struct tokenizer_folder *f)
+{
+    const json_t *model = json_object_get(f->tokenizer, "model");
+    const char *prefix = json_text(model, "continuing_subword_prefix");
+    const char *part[][2] = {
+        {"normalizer", json_text(json_object_get(f->tokenizer, "normalizer"), "type")},
+        {"pre_tokenizer", json_text(json_object_get(f->tokenizer, "pre_tokenizer"), "type")},
+    };
+    static const char *const known[] = {"BertNormalizer", "BertPreTokenizer"};
+    for (int i = 0; i < 2; i++)
+        FAIL_IF(part[i][1] && strcmp(part[i][1], known[i]) != 0, ST_UNSUPPORTED,
+                "%s/tokenizer.json: the %s is '%s'; WordPiece is supported with %s only", f->dir, part[i][0],
+                part[i][1], known[i]);
+    FAIL_IF(prefix && strcmp(prefix, "##") != 0, ST_UNSUPPORTED,
+            "%s/tokenizer.json: pieces inside a word are marked '%s'; only '##' is supported", f->dir, prefix);
+    return ST_OK;
+}
+
 /* tokenizer_config.json decides before tokenizer.json, as in transformers; BERT's uncased settings stand behind both.
  */
 static void read_options(const struct tokenizer_folder *f, struct wordpiece *w)
 {
     const json_t *set = f ? f->settings : NULL, *normal = f ? json_object_get(f->tokenizer, "normalizer") : NULL;
     const json_t *most = f ? json_object_get(json_object_get(f->tokenizer, "model"), "max_input_chars_per_word") : NULL;
-    const char *type = json_text(normal, "type");
-    if (!type || strcmp(type, "BertNormalizer") != 0) normal = NULL;
     w->clean = first_truth(json_truth(normal, "clean_text"), -1, 1);
     w->cjk = first_truth(json_truth(set, "tokenize_chinese_chars"), json_truth(normal, "handle_chinese_chars"), 1);
     w->lower = first_truth(json_truth(set, "do_lower_case"), json_truth(normal, "lowercase"), 1);
@@ -256,14 +273,26 @@ status wordpiece_from_text(const char *text, size_t n, const char *where, struct
     return finish(NULL, w, where, t, sha);
 }
 
+static status read_vocab_txt(const char *path, struct wordpiece *w, struct arena *arena)
+{
+    char *text;
+    size_t n;
+    TRY(file_read(path, 1u << 30, arena, &text, &n));
+    return read_vocab(w, text, n, path, arena);
+}
+
 status wordpiece_open(const struct tokenizer_folder *f, struct tokenizer *t, struct sha256 *sha)
 {
     struct wordpiece *w;
     TRY(begin(t, &w));
-    char *path = folder_path(f, "vocab.txt"), *text;
-    size_t n;
+    bool lines = folder_has(f, "vocab.txt");
+    char *path = folder_path(f, lines ? "vocab.txt" : "tokenizer.json");
     if (!path) return ST_MEMORY;
-    TRY(file_read(path, 1u << 30, t->arena, &text, &n));
-    TRY(read_vocab(w, text, n, path, t->arena));
+    TRY(check_kind(f));
+    if (lines)
+        TRY(read_vocab_txt(path, w, t->arena));
+    else
+        TRY(vocab_from_json(json_object_get(json_object_get(f->tokenizer, "model"), "vocab"), path, t->arena,
+                            &w->vocab));
     return finish(f, w, path, t, sha);
 }

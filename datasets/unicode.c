@@ -1,3 +1,5 @@
+/* Unicode for tokenizers (see unicode.h). UTF-8 is decoded here, because the repair of broken text must be exactly
+ * Python's; categories, case and normal forms are utf8proc's. */
 #include "datasets/unicode.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* Vocabularies (see vocab.h): one hash table with open addressing, at most half full. */
 #include "datasets/vocab.h"
 
 #include <jansson.h>

@@ -32,14 +32,16 @@ static const char *encode(struct tokenizer *t, const char *text)
 
 /* ---- a small byte-level vocabulary: ids 0..255 are the bytes, then the given tokens ---- */
 
-/* The byte alphabet, written down apart from the code: bytes that print stand for themselves, the others follow from
- * 256. */
+/* The byte alphabet as its definition has it: a byte that prints in Latin-1 stands for itself; the others, in order,
+ * get the characters from U+0100 on. */
 static void byte_text(int byte, struct text *out)
 {
-    int cp = byte;
-    if (byte <= 32) cp = 256 + byte;
-    if (byte >= 127 && byte <= 160) cp = 256 + 33 + (byte - 127);
-    if (byte == 173) cp = 256 + 33 + 34;
+    int cp = 256;
+    for (int b = 0; b <= byte; b++) {
+        int prints = (b >= '!' && b <= '~') || (b >= 0xA1 && b <= 0xAC) || (b >= 0xAE && b <= 0xFF);
+        if (b == byte && prints) cp = byte;
+        if (b < byte && !prints) cp++;
+    }
     char c[2] = {(char)(0xC0 | cp >> 6), (char)(0x80 | (cp & 63))};
     if (cp == '"' || cp == '\\')
         ck_ok(text_printf(out, "\\%c", cp));
@@ -132,7 +134,7 @@ START_TEST(gpt2_split_and_merges)
     ck_assert_str_eq(encode(t, ""), "");
     ck_assert_str_eq(built(t, "he", "he", 10), "256 256|0 0"); /* no frame */
     ck_assert_str_eq(built(t, "hello he he", NULL, 2), "259 261|0 0");
-    survives_hostile_text(t, 1 << 20);
+    survives_hostile_text(t, 1 << 18);
     tokenizer_close(t);
 }
 END_TEST
@@ -410,7 +412,7 @@ START_TEST(golden_gpt2)
     ck_assert_int_eq(t->vocab, 50257);
     ck_assert_int_eq(t->eos, 50256);
     check_golden_ids(t, "gpt2.gpt-3-encoder.ids");
-    survives_hostile_text(t, 1 << 20);
+    survives_hostile_text(t, 1 << 18);
     tokenizer_close(t);
     static const char *const files[] = {"encoder.json", "vocab.bpe", NULL};
     t = open_ok(some_files("tokenizers/gpt2", files));

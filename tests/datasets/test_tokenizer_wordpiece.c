@@ -175,6 +175,17 @@ START_TEST(bad_folders)
     const char *dir = folder_with(WORDS, NULL);
     write_text(dir, "added_tokens.json", "{\"x\": 99999999999}");
     ck_fails(tokenizer_open(dir, mem, &t), ST_INPUT, "added_tokens.json: the added token 'x' has no id");
+    static const char *const other[][2] = {
+        {"{\"normalizer\": {\"type\": \"Lowercase\"}}", "tokenizer.json: the normalizer is 'Lowercase'"},
+        {"{\"pre_tokenizer\": {\"type\": \"Whitespace\"}}", "tokenizer.json: the pre_tokenizer is 'Whitespace'"},
+        {"{\"model\": {\"continuing_subword_prefix\": \"_\"}}", "are marked '_'"}};
+    for (int i = 0; i < 3; i++) {
+        write_text(dir, "tokenizer.json", other[i][0]);
+        ck_fails(tokenizer_open(dir, mem, &t), ST_UNSUPPORTED, other[i][1]);
+    }
+    dir = fresh_folder();
+    write_text(dir, "tokenizer.json", "{\"model\": {\"type\": \"WordPiece\", \"vocab\": {\"a\": \"b\"}}}");
+    ck_fails(tokenizer_open(dir, mem, &t), ST_INPUT, "tokenizer.json: the token 'a' has no id");
     arena_free(mem);
 }
 END_TEST
@@ -196,6 +207,21 @@ START_TEST(every_allocation_may_fail)
         failed++;
     }
     ck_assert_int_gt(failed, 3);
+}
+END_TEST
+
+START_TEST(tokenizer_json_alone)
+{
+    const char *dir = fresh_folder();
+    write_text(dir, "tokenizer.json",
+               "{\"model\": {\"type\": \"WordPiece\", \"continuing_subword_prefix\": \"##\", \"vocab\": "
+               "{\"[UNK]\": 0, \"[CLS]\": 1, \"[SEP]\": 2, \"un\": 3, \"##able\": 4}}}");
+    struct tokenizer *t = open_ok(dir);
+    struct tokenizer *u = open_ok(folder_with("[UNK]\n[CLS]\n[SEP]\nun\n##able\n", NULL));
+    ck_assert_str_eq(built(t, "Unable x", NULL, 10), "1 3 4 0 2|0 0 0 0 0");
+    ck_assert_str_eq(t->hash, u->hash);
+    tokenizer_close(t);
+    tokenizer_close(u);
 }
 END_TEST
 
@@ -238,5 +264,5 @@ START_TEST(golden_bert)
 END_TEST
 
 PG_TESTS(TEST(pieces_and_words), TEST(options), TEST(special_tokens_in_text), TEST(inputs_and_truncation),
-         TEST(hash_tells_what_decides_the_ids), TEST(bad_folders), TEST(every_allocation_may_fail), TEST(embedded_mini),
-         TEST(hostile_text), TEST(golden_bert))
+         TEST(hash_tells_what_decides_the_ids), TEST(bad_folders), TEST(every_allocation_may_fail),
+         TEST(tokenizer_json_alone), TEST(embedded_mini), TEST(hostile_text), TEST(golden_bert))
