@@ -113,8 +113,8 @@ static status pop_mark(struct machine *m, struct pickle_value ***v, size_t *n)
 {
     if (m->marks == 0) return broken(m, "it looks for a mark where none is");
     size_t at = m->mark[--m->marks];
-    *v = m->stack + at;
     *n = m->depth - at;
+    *v = *n > 0 ? m->stack + at : NULL; /* the stack may not exist yet */
     m->depth = at;
     return ST_OK;
 }

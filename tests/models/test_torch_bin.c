@@ -192,6 +192,8 @@ START_TEST(refuses_hostile_pickles)
         {ARGS("N\201."), "instruction 0x81"},     /* NEWOBJ */
         {ARGS("(o."), "instruction 0x6f"},        /* OBJ */
         {ARGS("N."), "expected a dictionary of tensors"},
+        {ARGS("(t."), "expected a dictionary of tensors"}, /* a mark before any value */
+        {ARGS("(u."), "takes a value from an empty stack"},
         {ARGS("}."), "holds no tensors by name"},
         {ARGS("}U\001aK\001s."), "holds no tensors by name"},
         {ARGS("}U\001as."), "takes a value from an empty stack"},
