@@ -45,7 +45,7 @@ struct check {           /* one line of output */
 typedef status check_fn(struct check *, void *ctx);
 
 /* Runs one check and prints its line. */
-void suite_run(struct suite *, const char *name, const char *dir, check_fn *, void *ctx);
+void suite_run(struct suite *s, const char *name, const char *dir, check_fn *fn, void *ctx);
 
 /* The folders of cases. */
 status golden_models(struct suite *);

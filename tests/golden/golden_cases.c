@@ -76,7 +76,7 @@ static status run_method(struct suite *s, const char *name, const char *dir)
     else if (trained)
         suite_run(s, name, dir, check_trajectory, &torch);
     else if (has(s, dir, "adapter/adapter_config.json"))
-        suite_run(s, name, dir, skip_method, NULL);
+        suite_run(s, name, dir, check_adapter, NULL);
     else
         suite_run(s, name, dir, skip_method, NULL);
     if (trained && has(s, dir, "trajectory_hf44.safetensors")) {
