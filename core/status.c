@@ -48,12 +48,14 @@ const char *status_name(status st)
 void notice(const char *fmt, ...)
 {
     va_list ap;
+    char text[MESSAGE_BYTES], line[MESSAGE_BYTES + 32];
     if (quiet_notices) return;
-    fputs("peftgrid: notice: ", stderr);
     va_start(ap, fmt);
-    vfprintf(stderr, fmt, ap);
+    vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
-    fputc('\n', stderr);
+    /* One write a line: cells of a grid share stderr. */
+    snprintf(line, sizeof line, "peftgrid: notice: %s\n", text);
+    fputs(line, stderr);
 }
 
 void notice_quiet(int quiet)
