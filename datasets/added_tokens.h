@@ -60,6 +60,6 @@ status added_tokens_seal(struct added_tokens *, struct arena *, normalise_fn *, 
 
 /* Cuts text (valid UTF-8) at the tokens of one kind, appending their ids; section() gets what lies between. */
 status added_tokens_cut(const struct added_tokens *, const struct added_trie *, const char *text, size_t n,
-                        section_fn *, void *ctx, struct ids *out);
+                        section_fn *section, void *ctx, struct ids *out);
 
 #endif
