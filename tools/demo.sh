@@ -3,5 +3,5 @@
 # program. Records go to runs/mini_demo; a second call only prints the table.
 set -eu
 cd "$(dirname "$0")/.."
-build/peftgrid run bench/experiments/mini_demo.ini
+build/peftgrid run bench/experiments/mini_demo.ini --jobs "$(nproc)"
 build/peftgrid table bench/experiments/mini_demo.ini
