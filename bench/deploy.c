@@ -2,6 +2,7 @@
 
 #include <string.h>
 #include "bench/cli.h"
+#include "bench/experiment.h"
 #include "bench/paths.h"
 #include "core/file.h"
 #include "core/parallel.h"
@@ -10,7 +11,7 @@
 
 /* What the command line, the record and the adapter come to. */
 struct wanted {
-    const char *model, *adapter, *task, *store;
+    const char *model, *adapter, *task, *store, *data;
     int max_len;
     struct adapter_info info;
 };
@@ -58,6 +59,22 @@ static status find_task(const char *name, const struct task **task)
     *task = task_find(name);
     for (const struct task *const *t = task_table; *t && n < 256; t++) names[n++] = (*t)->name;
     return *task ? ST_OK : cli_unknown("", "task", name, names, n);
+}
+
+/* A user's task is defined in an experiment file, whose model and data serve unless others are given. */
+static status from_experiment(const char *file, const char *task, struct wanted *w, struct deployment *d)
+{
+    struct experiment e;
+    const char *path;
+    TRY(experiment_find(file, d->arena, &path));
+    TRY(experiment_read(path, d->arena, &e));
+    TRY(experiment_inputs(&e, d->arena));
+    for (int i = 0; i < e.cells && !d->task; i++)
+        if (!given(task) || strcmp(e.cell[i].task->name, task) == 0) d->task = e.cell[i].task;
+    FAIL_IF(!d->task, ST_USAGE, "%s has no task '%s'", path, task);
+    if (!given(w->model)) w->model = e.cell[0].model_path;
+    if (!given(w->data)) w->data = e.cell[0].data_root;
+    return ST_OK;
 }
 
 static status find_store(const char *name, const struct store **store, void **options, struct arena *arena)
@@ -124,21 +141,27 @@ static status open_session(struct deployment *d, struct wanted *w, const struct 
 
 static status open_all(const char *record, const struct deploy_options *o, struct deployment *d)
 {
-    struct wanted w = {
-        .model = o->model, .adapter = o->adapter, .task = o->task, .store = o->store, .max_len = o->max_len};
+    struct wanted w = {.model = o->model,
+                       .adapter = o->adapter,
+                       .task = o->task,
+                       .store = o->store,
+                       .data = o->data,
+                       .max_len = o->max_len};
     const char *model;
     if (!(d->arena = arena_new("a deployed model"))) return ST_MEMORY;
     parallel_set_threads(o->threads);
     if (record) TRY(from_record(record, o, d->arena, &w));
-    FAIL_IF(!given(w.model), ST_USAGE, "which model? Give --model MODEL or a record");
     FAIL_IF(!given(w.adapter), ST_USAGE, "which adapter? Give --adapter PATH or a record");
     TRY(adapter_inspect(w.adapter, d->arena, &w.info));
-    TRY(find_task(given(w.task) ? w.task : w.info.task, &d->task));
+    if (!given(w.task)) w.task = w.info.task;
+    if (given(o->experiment)) TRY(from_experiment(o->experiment, w.task, &w, d));
+    if (!d->task) TRY(find_task(w.task, &d->task));
+    FAIL_IF(!given(w.model), ST_USAGE, "which model? Give --model MODEL, a record or an experiment");
     FAIL_IF(w.info.labels > 0 && w.info.labels != d->task->labels, ST_USAGE,
             "%s was trained for %d outputs, task %s has %d", w.adapter, w.info.labels, d->task->name, d->task->labels);
     TRY(model_find(w.model, ".", d->arena, &model));
     d->data_root = "";
-    if (given(o->data)) TRY(data_find(o->data, ".", d->arena, &d->data_root));
+    if (given(w.data)) TRY(data_find(w.data, ".", d->arena, &d->data_root));
     d->max_len = w.max_len > 0 ? w.max_len : w.info.max_len > 0 ? w.info.max_len : d->task->max_len;
     d->max_examples = o->max_examples;
     d->eval_batch = o->eval_batch > 0 ? o->eval_batch : 1;

@@ -7,7 +7,7 @@
 #include "datasets/dataset.h"
 
 struct deploy_options { /* of the command line; strings "" and numbers 0: take it from the record or the adapter */
-    const char *model, *adapter, *task, *data, *set, *method, *options, *store, *out, *variant;
+    const char *model, *adapter, *task, *data, *experiment, *set, *method, *options, *store, *out, *variant;
     int max_len, max_examples, eval_batch, threads;
 };
 /* The rows of those options that both commands have, for their tables. */
@@ -16,6 +16,7 @@ struct deploy_options { /* of the command line; strings "" and numbers 0: take i
         DEPLOY_TEXT(adapter, "PATH", "saved adapter, peft folder, or weight file with lora_A and lora_B tensors"), \
         DEPLOY_TEXT(task, "NAME", "task; default: the one the adapter was trained on"), \
         DEPLOY_TEXT(data, "FOLDER", "root folder of the data; the mini tasks need none"), \
+        DEPLOY_TEXT(experiment, "FILE", "experiment that defines the task, or whose model and data to use"), \
         DEPLOY_TEXT(method, "NAME", "method, for adapters that do not name theirs"), \
         DEPLOY_TEXT(options, "LIST", "its options that the adapter does not hold: \"alpha=16 rslora=no\""), \
         DEPLOY_TEXT(store, "NAME", "how base weights are kept; default: f32"), \

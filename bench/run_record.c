@@ -8,6 +8,7 @@
 #include <unistd.h>
 #include "bench/adapter.h"
 #include "bench/cli.h"
+#include "bench/run_list.h"
 #include "core/cpu.h"
 #include "core/parallel.h"
 #include "core/sha256.h"
@@ -34,7 +35,6 @@ static status record_config(const char *canon, struct arena *scratch, struct rec
 static status record_identity(const struct run_facts *f, const char *word, const char *cause, struct arena *scratch,
                               struct record *r)
 {
-    static const char *const protocols[] = {"best", "last", "split"};
     const struct cell *c = f->cell;
     TRY(record_string(r, "run/id", f->id));
     TRY(record_string(r, "run/canon", c->canon));
@@ -47,7 +47,7 @@ static status record_identity(const struct run_facts *f, const char *word, const
     TRY(record_string(r, "run/task", c->task->name));
     TRY(record_string(r, "run/model", c->model_label));
     TRY(record_int(r, "run/seed", c->seed));
-    TRY(record_string(r, "run/protocol", protocols[c->train.protocol]));
+    TRY(record_string(r, "run/protocol", protocol_name[c->train.protocol]));
     TRY(record_int(r, "run/numerics", NUMERICS_VERSION));
     TRY(record_string(r, "run/kernels", gemm_backend_name(gemm_backend())));
     return record_config(c->canon, scratch, r);

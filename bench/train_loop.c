@@ -53,14 +53,14 @@ static status gradients(struct training *t, long step, const int *index, int n)
     c->loss[step] = 0;
     for (int first = 0, micro = 0; first < n; first += t->plan.micro, micro++) {
         struct batch batch;
-        struct arena_mark mark = arena_mark(s->scratch);
+        struct arena_mark mark = arena_mark(t->batches);
         int part = n - first < t->plan.micro ? n - first : t->plan.micro;
-        TRY(batch_make(&t->data->train.tokens, index + first, part, first, n, t->history.labels == 1, s->scratch,
+        TRY(batch_make(&t->data->train.tokens, index + first, part, first, n, t->history.labels == 1, t->batches,
                        &batch));
         if (step == 0 && micro == 0) TRY(session_observe(s, &batch));
         c->tokens += batch.tokens;
         status st = session_micro(s, &batch, (uint64_t)step, micro, &c->loss[step]);
-        arena_reset(s->scratch, mark);
+        arena_reset(t->batches, mark);
         if (st != ST_OK) return st;
     }
     return ST_OK;

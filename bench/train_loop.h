@@ -24,7 +24,8 @@ struct training {
     const struct train_options *options;
     const struct cell_data *data;
     struct session *session;
-    struct arena *arena; /* curves, history, traces: life of the cell */
+    struct arena *arena;   /* curves, history, traces: life of the cell */
+    struct arena *batches; /* the batch at hand; empty between micro-batches */
     progress_fn *progress;
     void *progress_ctx;
     struct plan plan;

@@ -15,6 +15,7 @@ struct cell_work {
     const struct run_paths *paths;
     struct arena *arena;   /* data, curves, history */
     struct arena *records; /* the record */
+    struct arena *batches;
     struct cell_data data;
     struct session session;
     struct training training;
@@ -61,6 +62,7 @@ static status open_cell(struct cell_work *w, progress_fn *progress, void *ctx)
                            .data = &w->data,
                            .session = &w->session,
                            .arena = w->arena,
+                           .batches = w->batches,
                            .progress = progress,
                            .progress_ctx = ctx};
     TRY(plan_make(&c->train, w->data.train.tokens.n, &t->plan));
@@ -162,10 +164,12 @@ status cell_run(const struct cell *cell, const struct run_paths *paths, progress
     *skipped = 0;
     w.arena = arena_new("a cell");
     w.records = arena_new("a record");
-    status st = w.arena && w.records ? run_cell(&w, progress, ctx, arena, skipped) : ST_MEMORY;
+    w.batches = arena_new("a batch");
+    status st = w.arena && w.records && w.batches ? run_cell(&w, progress, ctx, arena, skipped) : ST_MEMORY;
     *out_path = w.path;
     session_close(&w.session);
     cell_data_close(&w.data);
+    arena_free(w.batches);
     arena_free(w.records);
     arena_free(w.arena);
     return st;

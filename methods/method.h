@@ -16,9 +16,9 @@ enum method_flags {
     METHOD_IDENTITY_INIT = 1u << 1, /* at step 0 the model computes what the base computes */
     METHOD_NEEDS_WEIGHT = 1u << 2,  /* attach() gets the dense weight */
     METHOD_TRAINS_BASE = 1u << 3,   /* thaws base weights: stores other than f32 are refused */
-    METHOD_WHOLE_TABLE = 1u << 4,   /* needs all rows of relative tables (per-tensor statistics) */
+    METHOD_WHOLE_TABLE = 1u << 4,   /* statistics over whole tensors: rows that nothing reads are computed too */
     METHOD_HIDDEN = 1u << 5,        /* teaching copy: listed apart */
-    METHOD_OBSERVES = 1u << 6 /* one PASS_OBSERVE forward over the first batch before step 0: takes ranges from data */
+    METHOD_OBSERVES = 1u << 6       /* one PASS_OBSERVE forward over the first batch, before step 0: ranges from data */
 };
 
 /* One run of one method on one model. Everything a hook may read. */
@@ -31,21 +31,23 @@ struct mrun {
     const struct rng *rng;
     struct site **site; /* the model's sites */
     int sites;
-    bool *chosen; /* [sites] sites the options name; set by the harness when the method has a `sites` option */
+    bool *chosen;               /* [sites] those that the method's `sites` option names; none without such an option */
     uint64_t step, total_steps; /* optimiser steps: the current one from 0, and the run's */
 };
 
-struct variant {   /* one evaluated form of one run: DyLoRA's rank b */
+/* One evaluated form of one run: DyLoRA's rank b. */
+struct variant {
     char name[32]; /* "rank=4"; "" when there is only one */
     double key;    /* the number behind the name */
 };
 
-struct site_report {          /* what report() fills for one site and variant; zero-initialised, bits preset to 32 */
-    int rank, rank_max;       /* 0: no low-rank part */
-    double trained, deployed; /* adapter parameters trained now; surviving in what is deployed */
-    double bits_w, bits_x;    /* operands of the base product */
+/* What report() fills for one site and variant: zero-initialised, bits preset to 32. */
+struct site_report {
+    int rank, rank_max;                /* 0: no low-rank part */
+    double trained, deployed;          /* adapter parameters trained now; surviving in what is deployed */
+    double bits_w, bits_x;             /* operands of the base product */
     double bits_a, bits_b, bits_e;     /* adapter weights */
-    double bits_qa, bits_qe, bits_out; /* adapter activations, site output */
+    double bits_qa, bits_qe, bits_out; /* adapter activations, site output; without an E set bits_qe = bits_qa */
     double adapter_macs_per_token;
 };
 
@@ -56,30 +58,45 @@ struct method {
     unsigned abi, flags;
     const struct method *preset_of; /* a preset of another method ... */
     const char *preset;             /* ... with these options: "store=nf4 rank=64" */
-    const struct option *options;   /* ends with OPT_END; an option named "sites" (string) chooses sites; NULL: none */
+    const struct option
+        *options; /* ends with OPT_END; an option named "sites" (string) chooses sites; NULL: no options */
     size_t option_size, run_size, site_size;
-    /* All hooks may be NULL. In order of life: */
-    status (*setup)(struct mrun *); /* once: check options, thaw base tensors, shared matrices */
-    status (*attach)(struct mrun *, struct site *, const real *w); /* each chosen site: register tensors, set site->ops;
-                                                                w [out, in] only with METHOD_NEEDS_WEIGHT, else NULL */
-    status (*step_begin)(struct mrun *);                           /* before each optimiser step: draw a rank */
-    status (*prepare)(struct mrun *, struct site *,
-                      struct pass *);                /* before a site's first use in a pass: gates, norms */
-    struct site_ops site_ops;                        /* set as site->ops by the harness for each attached site */
-    status (*penalty)(struct mrun *, double *value); /* after accumulation, before clipping: adds its gradients */
-    status (*step_end)(struct mrun *);               /* weights are new; clipped gradients still there */
-    int (*variants)(const struct mrun *, struct variant *, int max); /* NULL: one, unnamed */
+
+    /* ---- hooks; all may be NULL. In order of life: */
+
+    /* Once, before any site: check options against each other, thaw base tensors, make shared matrices. */
+    status (*setup)(struct mrun *);
+    /* Each chosen site: register tensors. site->adapter, site->run and site->ops are set already. w [out, in]: only
+     * with METHOD_NEEDS_WEIGHT, valid during the call. Stores are built after all sites are attached: a method that
+     * puts its own source around a stored weight (B-LoRA's quantiser) does so in its first prepare, keeping the old
+     * site->w inside. */
+    status (*attach)(struct mrun *, struct site *, const real *w);
+    /* Before the first micro-batch of each optimiser step: draw a rank. */
+    status (*step_begin)(struct mrun *);
+    /* Each attached site before its first use in a pass: what all uses share (gates, norms). Memory from pass->tape. */
+    status (*prepare)(struct mrun *, struct site *, struct pass *);
+    /* Each use of an attached site (site.h). Both or none. */
+    struct site_ops site_ops;
+    /* After the gradients of a step are complete, before clipping: adds its gradients and tells its value. */
+    status (*penalty)(struct mrun *, double *value);
+    /* After the optimiser: weights are new, the clipped gradients still there. */
+    status (*step_end)(struct mrun *);
+
+    /* The forms that are evaluated apart: fills at most max, returns how many there are. NULL: one, unnamed. */
+    int (*variants)(const struct mrun *, struct variant *, int max);
+    /* Sizes, ranks and bits of an attached site. The sites' `trained` add up to the registry's P_ADAPTER. Required with
+     * site_ops. */
     void (*report)(const struct mrun *, const struct site *, int variant, struct site_report *);
-    /* w [out, in], b [out]: in: the base weight and bias (zeros for a layer without one); out: the merged ones. */
+    /* With METHOD_MERGEABLE: w [out, in] and b [out] (zeros for a layer without bias) from base to merged. */
     status (*effective)(const struct mrun *, const struct site *, int variant, real *w, real *b);
-    /* Adapters of other programs: offers one tensor of a foreign adapter file by its normalised name; NULL when
-     * unknown. Returns the parameter and whether the tensor must be transposed. */
+    /* Adapters of other programs: the parameter that one tensor of a foreign file is meant for, by its name without the
+     * wrapping of the peft library, and whether it must be transposed; NULL when unknown. */
     struct param *(*foreign)(struct mrun *, const char *name, bool *transpose);
 };
 
-extern const struct method
-    *const method_table[]; /* NULL-terminated, sorted by name, generated from the files in methods */
-const struct method *method_find(const char *name);
+/* NULL-terminated, sorted by name, generated by the Makefile from the files in methods/. */
+extern const struct method *const method_table[];
+const struct method *method_find(const char *name); /* NULL: none */
 
 /* The life of a run, for bench and tests (bench/method_run.c): */
 status method_start(struct mrun *);                  /* checks ABI and hooks; setup, choose sites, attach */

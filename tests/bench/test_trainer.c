@@ -240,7 +240,7 @@ START_TEST(a_saved_adapter_predicts_the_same)
     float *logits;
     struct tokens set;
     struct deployment d;
-    struct deploy_options o = {"", "", "", "", "", "", "", "", "", "", 0, 21, 5, 1};
+    struct deploy_options o = {"", "", "", "", "", "", "", "", "", "", "", 0, 21, 5, 1};
     snprintf(dir, sizeof dir, "%s", temp_dir());
     setup(methods[_i], "mini_stsb");
     tiny_train(&tiny, "save_adapter", "yes");
