@@ -327,7 +327,7 @@ static void one_panel(const struct block *s, const struct block_a *a, int j, int
     bool two = cols > LANES, whole = cols == (two ? WIDTH : LANES) && p->col == 1;
     for (int t = 0; t < s->tiles; t++) {
         int i = tile_begin(s->m, s->tiles, t), mr = tile_begin(s->m, s->tiles, t + 1) - i;
-        micro_fn *fn = (two ? micro_two : micro_one)[mr - 1];
+        micro_fn *fn = two ? micro_two[mr - 1] : micro_one[mr - 1];
         const real *at = a->p + i * a->tile_step;
         ptrdiff_t aks = a->ars == 1 ? mr : 1;
         real *c = p->c + (s->i0 + i) * p->row + (s->j0 + j) * p->col;

@@ -95,7 +95,7 @@ START_TEST(seed_decides_the_values)
     if (!begin(__func__)) return;
     setenv("XDG_CACHE_HOME", dir, 1);
     for (int i = 0; i < 3; i++) {
-        char name[8];
+        char name[16];
         snprintf(name, sizeof name, "s%d", i);
         ck_assert_int_eq(run(name, options[i]), 0);
         open_folder(name, &c);
