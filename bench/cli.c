@@ -58,6 +58,17 @@ static status unknown_option(const struct command *cmd, const char *word, size_t
     return cli_unknown("", "option", name, names, n);
 }
 
+/* The option of that name, with - and _ taken for the same: experiment files write max_len, command lines --dry-run. */
+static const struct option *find_either(const struct option *table, const char *name)
+{
+    for (const struct option *o = table; o && o->name; o++) {
+        const char *a = o->name, *b = name;
+        while (*a && (*a == *b || (strchr("-_", *a) && *b && strchr("-_", *b)))) a++, b++;
+        if (!*a && !*b) return o;
+    }
+    return NULL;
+}
+
 /* One word that begins with "--"; *used: how many words it took. */
 static status parse_option(const struct command *cmd, int left, char **word, struct arena *arena,
                            struct command_line *line, int *used)
@@ -66,7 +77,7 @@ static status parse_option(const struct command *cmd, int left, char **word, str
     size_t n = eq ? (size_t)(eq - word[0]) : strlen(word[0]);
     char *name = arena_printf(arena, "%.*s", (int)n - 2, word[0] + 2);
     if (!name) return ST_MEMORY;
-    const struct option *o = cmd->options ? option_find(cmd->options, name) : NULL;
+    const struct option *o = find_either(cmd->options, name);
     if (!o) return unknown_option(cmd, word[0], n, arena);
     const char *value = eq ? eq + 1 : NULL;
     *used = 1;
@@ -77,7 +88,7 @@ static status parse_option(const struct command *cmd, int left, char **word, str
         value = word[1];
         *used = 2;
     }
-    return option_set(cmd->options, line->options, name, value, "command line", arena);
+    return option_set(cmd->options, line->options, o->name, value, "command line", arena);
 }
 
 static status check_count(const struct command *cmd, const struct command_line *line)

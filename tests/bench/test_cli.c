@@ -50,6 +50,8 @@ START_TEST(takes_both_spellings)
     ck_assert_int_eq(OPTS->dry, 1);
     ck_assert_str_eq(OPTS->runs, "a=b");
     ck_assert_int_eq(OPTS->colour, 0);
+    ck_ok(parse("wall --dry_run"));
+    ck_assert_int_eq(OPTS->dry, 1);
     ck_ok(parse("--dry-run=no --runs= -- --jobs -"));
     ck_assert_int_eq(line.count, 2);
     ck_assert_str_eq(line.args[0], "--jobs");
