@@ -134,15 +134,17 @@ static void man_options(FILE *f, const struct option *table)
     }
 }
 
-/* Usage, details and options of one command, below a heading that is already there. */
-static void man_body(FILE *f, const struct command *c)
+/* Usage, details and options of one command, below a heading that is already there; alone: the page is about this
+ * command only, with headings of its own. */
+static void man_body(FILE *f, const struct command *c, int alone)
 {
     fputs(".B peftgrid ", f);
     troff(f, c->name);
     fputs(" \\fR", f);
     troff(f, c->usage);
-    fputs("\n.PP\n", f);
-    troff(f, c->summary);
+    fputs(alone ? "\n.SH DESCRIPTION\n" : "\n.PP\n", f);
+    fputc(toupper((unsigned char)*c->summary), f);
+    troff(f, c->summary + 1);
     fputs(".\n", f);
     if (c->details && *c->details) {
         fputs(".PP\n", f);
@@ -155,6 +157,7 @@ static void man_body(FILE *f, const struct command *c)
             p = next ? next + 2 : p + strlen(p);
         }
     }
+    if (alone && c->options) fputs(".SH OPTIONS\n", f);
     man_options(f, c->options);
 }
 
@@ -184,7 +187,7 @@ void cli_man(FILE *f)
         fputs(".SS ", f);
         troff(f, (*c)->name);
         fputc('\n', f);
-        man_body(f, *c);
+        man_body(f, *c, 0);
     }
     man_ends(f);
 }
@@ -199,6 +202,6 @@ void cli_command_man(FILE *f, const struct command *c)
     fputs(" \\- ", f);
     troff(f, c->summary);
     fputs("\n.SH SYNOPSIS\n", f);
-    man_body(f, c);
+    man_body(f, c, 1);
     man_ends(f);
 }
