@@ -17,13 +17,13 @@ static const struct recipe plain = {.object = 70,
                                     .general = 8,
                                     .all_determiners = true};
 static const struct recipe paired = {.object = 80,
-                                     .adjective = 45,
-                                     .attractor = 6,
-                                     .place = 45,
-                                     .manner = 20,
-                                     .time = 20,
+                                     .adjective = 35,
+                                     .attractor = 5,
+                                     .place = 30,
+                                     .manner = 15,
+                                     .time = 15,
                                      .negation = 10,
-                                     .passive = 22,
+                                     .passive = 20,
                                      .general = 6};
 
 static void pair(struct draw *d, struct line *a, struct line *b)
@@ -32,9 +32,9 @@ static void pair(struct draw *d, struct line *a, struct line *b)
     clause_draw(d, &paired, &c);
     struct clause first = c;
     int kind = draw_below(d, 100);
-    if (kind < 35 && !c.negated) clause_weaken(d, &c);
-    if (kind >= 20) clause_restate(d, &c);
-    if (kind >= 75) clause_alter(d, &c);
+    if (kind >= 55 && kind < 80 && !c.negated) clause_weaken(d, &c);
+    if (kind >= 30) clause_restate(d, &c);
+    if (kind >= 80) clause_alter(d, &c);
     bool turned = draw_chance(d, 30);
     clause_say(turned ? &c : &first, SOUND, d, a);
     clause_say(turned ? &first : &c, SOUND, d, b);

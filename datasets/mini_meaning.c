@@ -40,7 +40,7 @@ static int other_of(struct draw *d, int old, int n)
 
 static int swap_synonym(struct draw *d, const char *const word[2], int *at)
 {
-    if (!word[1] || !draw_chance(d, 60)) return 0;
+    if (!word[1] || !draw_chance(d, 50)) return 0;
     *at = !*at;
     return 1;
 }
@@ -56,7 +56,7 @@ static int swap_phrase(struct draw *d, struct phrase *p)
 
 static int swap_style(struct draw *d, bool possible, bool *style)
 {
-    if (!possible || !draw_chance(d, 40)) return 0;
+    if (!possible || !draw_chance(d, 25)) return 0;
     *style = !*style;
     return 1;
 }

@@ -42,12 +42,12 @@ bool mini_cola_row(struct draw *d, int target, struct line *a, struct line *b, f
 bool mini_mrpc_row(struct draw *d, int target, struct line *a, struct line *b, float *label)
 {
     static const struct recipe recipe = {.object = 85,
-                                         .adjective = 40,
-                                         .place = 40,
-                                         .manner = 25,
-                                         .time = 30,
+                                         .adjective = 35,
+                                         .place = 30,
+                                         .manner = 15,
+                                         .time = 20,
                                          .negation = 12,
-                                         .passive = 25,
+                                         .passive = 20,
                                          .general = 5};
     struct clause c;
     clause_draw(d, &recipe, &c);
@@ -85,12 +85,12 @@ static void say_premise(struct draw *d, const struct recipe *recipe, const struc
  * negation less is more, so a negated premise is only restated. */
 bool mini_rte_row(struct draw *d, int target, struct line *a, struct line *b, float *label)
 {
-    static const struct recipe recipe = {.object = 70,
-                                         .adjective = 45,
-                                         .attractor = 12,
-                                         .place = 40,
-                                         .manner = 25,
-                                         .time = 25,
+    static const struct recipe recipe = {.object = 75,
+                                         .adjective = 40,
+                                         .attractor = 8,
+                                         .place = 35,
+                                         .manner = 20,
+                                         .time = 20,
                                          .passive = 20,
                                          .general = 8};
     struct clause full, less;

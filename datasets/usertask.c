@@ -37,12 +37,13 @@ const struct option usertask_option_table[] = {
     {"summary", OPT_STRING, FIELD(summary), 0, 0, "a task of the experiment file", "TEXT", "one line for lists", 0},
     OPT_END};
 
-/* Metrics, by what they take. */
+/* Metrics, by what they take; tests/datasets/test_usertask.c compares them with bench/metrics.h. */
 static const struct {
     const char *name;
     bool regression, two_classes;
-} known_metric[] = {{"accuracy", false, false}, {"f1", false, true},       {"matthews", false, true},
-                    {"pearson", true, false},   {"spearman", true, false}, {"mse", true, false}};
+} known_metric[] = {{"accuracy", false, false}, {"f1", false, true},      {"macro_f1", false, false},
+                    {"matthews", false, false}, {"pearson", true, false}, {"spearman", true, false},
+                    {"mse", true, false}};
 enum { KNOWN = sizeof known_metric / sizeof known_metric[0] };
 
 struct user_task {
@@ -135,7 +136,8 @@ static status check_metric(const struct making *m, const char *name)
         return ST_OK;
     }
     const char *near = text_nearest(name, names, KNOWN);
-    return fail(ST_USAGE, "%s: unknown metric '%s'%s%s%s; expected accuracy, f1, matthews, pearson, spearman or mse",
+    return fail(ST_USAGE,
+                "%s: unknown metric '%s'%s%s%s; expected accuracy, f1, macro_f1, matthews, pearson, spearman or mse",
                 place(m, "metric"), name, near ? ", did you mean '" : "", near ? near : "", near ? "'?" : "");
 }
 

@@ -151,6 +151,16 @@ status checkpoint_open(const char *path, struct arena *a, struct checkpoint *c)
     return s;
 }
 
+status checkpoint_open_memory(const char *name, const void *bytes, size_t size, struct arena *a, struct checkpoint *c)
+{
+    *c = (struct checkpoint){.arena = a, .path = arena_strdup(a, name)};
+    if (!c->path) return ST_MEMORY;
+    status s = safetensors_parse(c->path, bytes, size, c);
+    if (s == ST_OK) s = sort_and_check(c);
+    if (s != ST_OK) checkpoint_close(c);
+    return s;
+}
+
 void checkpoint_close(struct checkpoint *c)
 {
     for (int i = 0; i < c->maps; i++) file_unmap(&c->map[i]);

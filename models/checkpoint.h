@@ -40,6 +40,9 @@ struct checkpoint {
  * the first of model.safetensors, model.safetensors.index.json, pytorch_model.bin, pytorch_model.bin.index.json is
  * taken. On failure nothing stays open. */
 status checkpoint_open(const char *path, struct arena *, struct checkpoint *);
+/* A safetensors file that lies in memory (the embedded model); name stands for the path in messages. bytes must outlive
+ * the checkpoint. */
+status checkpoint_open_memory(const char *name, const void *bytes, size_t size, struct arena *, struct checkpoint *);
 void checkpoint_close(struct checkpoint *);
 const struct tensor *checkpoint_find(const struct checkpoint *, const char *name); /* NULL: none */
 
@@ -66,6 +69,7 @@ status checkpoint_hash(const struct checkpoint *, char hex[65]);
 /* Containers: each maps one file and appends its tensors, unsorted, to c, whose arena is set and whose other members
  * are valid or zero. Whatever they return, the caller ends with checkpoint_close. */
 status safetensors_read(const char *path, struct checkpoint *c);
+status safetensors_parse(const char *name, const unsigned char *bytes, size_t size, struct checkpoint *c);
 status torch_bin_read(const char *path, struct checkpoint *c);
 
 /* What containers call. *map is valid until the next call; *first: n zeroed tensors at the end of c->tensor. */

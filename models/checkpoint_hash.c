@@ -49,11 +49,12 @@ static void hash_contents(const struct checkpoint *c, char hex[65])
     sha256_end(&sha, hex);
 }
 
-/* KEY of the mapped files, or 0 when they are too fresh to be remembered. */
+/* KEY of the mapped files, or 0 when there are none or they are too fresh to be remembered. */
 static int cache_key(const struct checkpoint *c, char hex[65])
 {
     struct sha256 sha;
     long long now = (long long)time(NULL);
+    if (c->maps == 0) return 0;
     sha256_begin(&sha);
     for (int i = 0; i < c->maps; i++) {
         const struct file_map *m = &c->map[i];

@@ -340,3 +340,12 @@ status config_read(const char *dir, struct arena *a, struct model_config *c)
     json_decref(root);
     return s;
 }
+
+status config_parse(const char *name, const char *text, size_t size, struct model_config *c)
+{
+    json_t *root;
+    TRY(jsonfile_parse(name, text, size, &root));
+    status s = read_config(name, root, c);
+    json_decref(root);
+    return s;
+}

@@ -33,5 +33,7 @@ struct model_config {
  * A key that is absent or null has Hugging Face's default of that family; a form of the network that this program does
  * not compute (a convolution after the first layer, other position types, scaled rotary angles) is ST_UNSUPPORTED. */
 status config_read(const char *dir, struct arena *, struct model_config *);
+/* The same from text in memory; name stands for the path in messages. */
+status config_parse(const char *name, const char *text, size_t size, struct model_config *);
 
 #endif

@@ -8,6 +8,7 @@
 #include "core/sha256.h"
 #include "core/text.h"
 #include "models/family.h"
+#include "models/mini_embed.h"
 
 /* ---- opening ---- */
 
@@ -53,13 +54,29 @@ static status random_hash(struct model *m)
     return st;
 }
 
+static bool is_embedded(const struct model *m)
+{
+    return strcmp(m->spec.path, "mini") == 0;
+}
+
+static status read_config(struct model *m)
+{
+    if (is_embedded(m)) return config_parse("mini/config.json", mini_config.text, mini_config.size, &m->config);
+    char *dir = config_dir(m->spec.path, m->arena);
+    return dir ? config_read(dir, m->arena, &m->config) : ST_MEMORY;
+}
+
 static status open_weights(struct model *m)
 {
     if (m->spec.random) {
         FAIL_IF(!m->spec.rng, ST_INTERNAL, "a model with random weights needs a generator");
         return random_hash(m);
     }
-    TRY(checkpoint_open(m->spec.path, m->arena, &m->ckpt));
+    if (is_embedded(m))
+        TRY(checkpoint_open_memory("mini/model.safetensors", mini_weights.bytes, mini_weights.size, m->arena,
+                                   &m->ckpt));
+    else
+        TRY(checkpoint_open(m->spec.path, m->arena, &m->ckpt));
     return checkpoint_hash(&m->ckpt, m->hash);
 }
 
@@ -79,9 +96,7 @@ status model_open(const struct model_spec *spec, struct arena *arena, struct reg
     m->spec = *spec;
     m->arena = arena;
     m->reg = reg;
-    char *dir = config_dir(spec->path, arena);
-    if (!dir) return ST_MEMORY;
-    TRY(config_read(dir, arena, &m->config));
+    TRY(read_config(m));
     override_rates(m);
     m->ops = family_ops(m->config.family);
     FAIL_IF(!m->ops, ST_UNSUPPORTED, "%s: models of the type '%s' cannot be run by this build", spec->path,

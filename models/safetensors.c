@@ -135,26 +135,30 @@ static status read_header(const char *file, json_t *root, const unsigned char *d
     return check_tiling(file, c->arena, t, count, data, size);
 }
 
+status safetensors_parse(const char *name, const unsigned char *bytes, size_t size, struct checkpoint *c)
+{
+    uint64_t length;
+    json_t *root;
+    FAIL_IF(size < LENGTH_BYTES, ST_INPUT, "%s: %zu bytes, too short for a safetensors file", name, size);
+    memcpy(&length, bytes, sizeof length);
+    FAIL_IF(length > HEADER_MAX, ST_INPUT, "%s: the header length %llu is above the limit %d", name,
+            (unsigned long long)length, HEADER_MAX);
+    FAIL_IF(length > size - LENGTH_BYTES, ST_INPUT, "%s: the header of %llu bytes is longer than the file (%zu bytes)",
+            name, (unsigned long long)length, size);
+    const unsigned char *header = bytes + LENGTH_BYTES, *data = header + length;
+    FAIL_IF(length == 0 || header[0] != '{', ST_INPUT, "%s: the header does not begin with '{'", name);
+    status s = jsonfile_parse(name, (const char *)header, (size_t)length, &root);
+    if (s != ST_OK) return fail_in(s, "safetensors header");
+    s = read_header(name, root, data, size - LENGTH_BYTES - (size_t)length, c);
+    json_decref(root);
+    return s;
+}
+
 status safetensors_read(const char *path, struct checkpoint *c)
 {
     struct file_map m;
-    uint64_t length;
-    json_t *root;
     TRY(checkpoint_map(c, path, &m));
-    FAIL_IF(m.size < LENGTH_BYTES, ST_INPUT, "%s: %zu bytes, too short for a safetensors file", m.path, m.size);
-    memcpy(&length, m.data, sizeof length);
-    FAIL_IF(length > HEADER_MAX, ST_INPUT, "%s: the header length %llu is above the limit %d", m.path,
-            (unsigned long long)length, HEADER_MAX);
-    FAIL_IF(length > m.size - LENGTH_BYTES, ST_INPUT,
-            "%s: the header of %llu bytes is longer than the file (%zu bytes)", m.path, (unsigned long long)length,
-            m.size);
-    const unsigned char *header = m.data + LENGTH_BYTES, *data = header + length;
-    FAIL_IF(length == 0 || header[0] != '{', ST_INPUT, "%s: the header does not begin with '{'", m.path);
-    status s = jsonfile_parse(m.path, (const char *)header, (size_t)length, &root);
-    if (s != ST_OK) return fail_in(s, "safetensors header");
-    s = read_header(m.path, root, data, m.size - LENGTH_BYTES - (size_t)length, c);
-    json_decref(root);
-    return s;
+    return safetensors_parse(m.path, m.data, m.size, c);
 }
 
 /* ---- writing ----------------------------------------------------------------------------------------------------- */

@@ -1,6 +1,7 @@
 /* A user's task: every format, every fault of the section and of the files. */
 #include "tests/pgtest.h"
 
+#include "bench/metrics.h"
 #include "core/file.h"
 #include "datasets/dataset.h"
 
@@ -195,5 +196,21 @@ START_TEST(built_in_names_are_taken)
 }
 END_TEST
 
-PG_TESTS(TEST(csv), LOOP_TEST(bad_csv, 0, 5), TEST(json_lines), TEST(tsv_by_number), LOOP_TEST(bad_sections, 0, 15),
-         TEST(built_in_names_are_taken))
+/* Every metric of the program can be asked for, and none that it lacks. */
+START_TEST(metrics_are_those_of_the_program)
+{
+    begin();
+    for (const struct metric *m = metric_table; m->name; m++) {
+        const char *base =
+            m->regression ? "format=csv;train=t.csv;dev=t.csv;text_a=text;label=class;regression=yes" : CSV;
+        ck_ok(make(arena_printf(arena, "%s;metric=%s", base, m->name)));
+        ck_assert_str_eq(task->metric[0], m->name);
+    }
+    static const char *const known[] = {"accuracy", "f1", "macro_f1", "matthews", "pearson", "spearman", "mse"};
+    for (int i = 0; i < 7; i++) ck_assert_ptr_nonnull(metric_find(known[i]));
+    arena_free(arena);
+}
+END_TEST
+
+PG_TESTS(TEST(metrics_are_those_of_the_program), TEST(csv), LOOP_TEST(bad_csv, 0, 5), TEST(json_lines),
+         TEST(tsv_by_number), LOOP_TEST(bad_sections, 0, 15), TEST(built_in_names_are_taken))
