@@ -18,7 +18,7 @@ struct norm {
 static void layernorm_rows(const void *ctx, int r0, int r1)
 {
     const struct norm *n = ctx;
-    real unused[2];
+    real unused[2] = {0};
     for (int r = r0; r < r1; r++)
         n->k->layernorm(mat_row(n->x, r), n->x->cols, n->gamma, n->beta, n->eps, mat_row(n->out, r),
                         n->keep != NULL ? n->keep + 2 * (size_t)r : unused);

@@ -45,7 +45,7 @@ enum { BEINGS = 1 << PERSON | 1 << ANIMAL };
 /* A noun of one of the groups (bits). */
 static int draw_noun(struct draw *d, unsigned groups, bool general)
 {
-    int fit[64], n = 0;
+    int fit[64] = {0}, n = 0;
     for (int i = 0; i < mini_nouns && n < 64; i++)
         if ((groups >> mini_noun[i].group & 1) && mini_noun[i].general == general) fit[n++] = i;
     return fit[draw_below(d, n)];

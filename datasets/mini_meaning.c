@@ -5,7 +5,7 @@
 int other_noun(struct draw *d, int noun, bool related)
 {
     const struct noun *old = &mini_noun[noun];
-    int fit[64], n = 0;
+    int fit[64] = {0}, n = 0;
     for (int i = 0; i < mini_nouns && n < 64; i++) {
         const struct noun *x = &mini_noun[i];
         bool group = related ? x->group == old->group && !old->general

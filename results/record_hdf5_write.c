@@ -30,7 +30,7 @@ static hid_t array_list(const struct record_item *it, size_t element)
     hid_t p = H5Pcreate(H5P_DATASET_CREATE);
     H5Pset_obj_track_times(p, 0);
     if (it->rank == 0 || it->n == 0) return p;
-    hsize_t chunk[3];
+    hsize_t chunk[3] = {0};
     size_t row = it->n / it->dim[0] * element;
     for (int i = 0; i < it->rank; i++) chunk[i] = it->dim[i];
     size_t rows = row > CHUNK_BYTES ? 1 : CHUNK_BYTES / row;

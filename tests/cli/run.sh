@@ -20,7 +20,9 @@ CASES=$here/cases
 SHARED=${PEFTGRID_SHARED:-$root/../shared}
 export PATH HOME CASES SHARED
 unset PEFTGRID_MODELS PEFTGRID_DATA PEFTGRID_CPU XDG_CACHE_HOME
-[ $# -gt 0 ] || set -- $(cd "$here/cases" && ls ./*.sh | sed 's|^\./||; s|\.sh$||')
+if [ $# = 0 ]; then
+    for case in "$here"/cases/*.sh; do set -- "$@" "$(basename "$case" .sh)"; done
+fi
 
 expect() { # expect FILE ACTUAL: shows the difference
     if [ -f "$1" ]; then diff -u "$1" "$2"; else diff -u /dev/null "$2"; fi

@@ -6,5 +6,5 @@ peftgrid help show --man | head -n 7
 peftgrid help --man >man.1
 for c in $(peftgrid help | sed -n '/^Commands/,/^$/s/^  \([a-z]*\) .*/\1/p'); do
     grep -q "^.SS $c$" man.1 || echo "the man page lacks $c"
-    peftgrid $c --help >/dev/null || echo "$c --help failed"
+    peftgrid "$c" --help >/dev/null || echo "$c --help failed"
 done
