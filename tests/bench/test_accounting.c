@@ -1,0 +1,122 @@
+/* Counts and bit operations against the published formulas (METHODS 3.6.4, 4) and reference values. */
+#include "tests/pgtest.h"
+
+#include <math.h>
+#include "bench/accounting.h"
+#include "bench/adapter.h"
+#include "core/file.h"
+#include "core/jsonfile.h"
+
+static struct arena *arena;
+
+/* One layer of DeBERTaV3-base, with few embedding rows: operations and adapters go by layer. */
+static const char base_layer[] =
+    "{\"model_type\": \"deberta-v2\", \"vocab_size\": 8, \"hidden_size\": 768, \"num_hidden_layers\": 1,"
+    " \"num_attention_heads\": 12, \"intermediate_size\": 3072, \"max_position_embeddings\": 512,"
+    " \"type_vocab_size\": 0, \"relative_attention\": true, \"share_att_key\": true, \"pos_att_type\": \"p2c|c2p\","
+    " \"norm_rel_ebd\": \"layer_norm\", \"position_biased_input\": false, \"position_buckets\": 256,"
+    " \"max_relative_positions\": -1, \"layer_norm_eps\": 1e-7, \"hidden_act\": \"gelu\"}";
+
+static void open_base(const char *method, const char *options, struct session *s)
+{
+    const struct adapter_info info = {.method = method, .options = options};
+    struct session_spec spec = {.model = {.head = HEAD_CLASSIFY, .num_labels = 2, .random = 1}};
+    void *o;
+    if (!arena) arena = arena_new("test");
+    const char *folder = arena_strdup(arena, temp_dir());
+    ck_ok(file_write_atomic(path_join(arena, folder, "config.json"), base_layer, strlen(base_layer)));
+    ck_ok(adapter_method(&info, "the test", &spec.method, &o, arena));
+    spec.model.path = folder;
+    spec.method_options = o;
+    ck_ok(session_open(&spec, s));
+}
+
+static void open_lora(int rank, const char *sites, struct session *s)
+{
+    if (!arena) arena = arena_new("test");
+    if (rank == 0)
+        open_base("none", NULL, s);
+    else
+        open_base("lora", arena_printf(arena, "rank=%d\nsites=%s\n", rank, sites), s);
+}
+
+START_TEST(counts_follow_the_formulas)
+{
+    struct session s;
+    open_lora(8, "all", &s);
+    ck_assert_double_eq(adapter_trained(&s), 165888.0 * 8 / 12); /* equation 17, a layer */
+    ck_assert_double_eq(adapter_deployed(&s, 0), 165888.0 * 8 / 12);
+    session_close(&s);
+    open_lora(8, "query+value", &s);
+    ck_assert_double_eq(adapter_trained(&s), 294912.0 / 12);
+    session_close(&s);
+    open_lora(0, "", &s);
+    ck_assert_double_eq(adapter_trained(&s), 0);
+    session_close(&s);
+}
+END_TEST
+
+/* Rank -> MACs of a layer at l and e, and percentages of rank 16. */
+START_TEST(operations_equal_the_reference)
+{
+    NEED_SHARED("golden/methods/accounting/case.json");
+    static const int ranks[] = {0, 1, 2, 4, 8, 16};
+    json_t *root;
+    ck_ok(jsonfile_read(shared_path("golden/methods/accounting/case.json"), 1 << 26, &root));
+    const json_t *settings = json_object_get(root, "bops_32bit");
+    ck_assert_uint_gt(json_array_size(settings), 0);
+    for (size_t r = 0; r < sizeof ranks / sizeof ranks[0]; r++) {
+        struct session s;
+        char key[16];
+        open_lora(ranks[r], "qkv", &s);
+        snprintf(key, sizeof key, "r%d", ranks[r]);
+        ck_assert_int_eq(model_table_rows(s.model), 512);
+        for (size_t i = 0; i < json_array_size(settings); i++) {
+            const json_t *set = json_array_get(settings, i);
+            double l = json_number_value(json_object_get(set, "l")), e = json_number_value(json_object_get(set, "e"));
+            double want = json_number_value(json_object_get(json_object_get(set, "encoder_macs_per_layer"), key));
+            struct bops all = bops_count(&s, 0, l, e, false), plain = bops_count(&s, 0, l, e, true);
+            ck_assert_double_eq_tol(all.encoder / 1024, want, 0.5);
+            double base = json_number_value(json_object_get(json_object_get(set, "encoder_macs_per_layer"), "r0"));
+            ck_assert_double_eq_tol(plain.encoder / 1024, base, 0.5);
+            if (ranks[r] == 16)
+                ck_assert_double_eq_tol(all.attention / all.encoder,
+                                        json_number_value(json_object_get(set, "attention_share_r16")), 1e-9);
+        }
+        session_close(&s);
+    }
+    json_decref(root);
+}
+END_TEST
+
+/* A quantised method's bits, as a report would give them: METHODS 4.3 by hand for one setting. */
+static void eight_bits(const struct mrun *run, const struct site *site, int variant, struct site_report *r)
+{
+    (void)run, (void)variant;
+    r->rank = r->rank_max = 8;
+    r->bits_w = r->bits_a = r->bits_b = r->bits_qa = r->bits_qe = r->bits_out = 8;
+    r->adapter_macs_per_token = 8.0 * (site->in + site->out);
+}
+
+START_TEST(bits_enter_where_the_rule_says)
+{
+    const double d = 768, l = 20, e = 512, r = 8;
+    struct session s;
+    open_lora(8, "qkv", &s);
+    struct method quantised = *s.run.method;
+    quantised.report = eight_bits;
+    s.run.method = &quantised;
+    struct bops b = bops_count(&s, 0, l, e, false);
+    double tokens = 3 * l + 2 * e;
+    double want = 8 * 32 * d * d * tokens               /* W x: x has 32 bits */
+                  + 8 * 32 * r * d * tokens             /* A x */
+                  + 8 * 8 * r * d * tokens              /* B of an 8-bit activation */
+                  + 8 * 8 * (l * l * d + 2 * l * e * d) /* scores, content x position */
+                  + 32 * 8 * l * l * d;                 /* probabilities x values */
+    ck_assert_double_eq_tol(b.attention / want, 1, 1e-12);
+    ck_assert_double_eq_tol(b.encoder - b.attention, 1024 * 9 * d * d * l, 1);
+    session_close(&s);
+}
+END_TEST
+
+PG_TESTS(TEST(counts_follow_the_formulas), TEST(operations_equal_the_reference), TEST(bits_enter_where_the_rule_says))
