@@ -12,6 +12,7 @@ static const struct {
     {METHOD_NEEDS_WEIGHT, "looks at the base weights when it is attached"},
     {METHOD_TRAINS_BASE, "trains base weights (store = f32 only)"},
     {METHOD_WHOLE_TABLE, "needs all rows of relative-position tables"},
+    {METHOD_OBSERVES, "takes ranges from the first batch before it trains"},
     {METHOD_HIDDEN, "a teaching copy"},
     {METHOD_OBSERVES, "looks at the first batch before training"},
 };
