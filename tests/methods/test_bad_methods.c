@@ -38,9 +38,26 @@ static struct probe probe_of(const struct method *m)
     return (struct probe){m, probe_options(&method_skeleton), PROBE_DEBERTA, store_find("f32")};
 }
 
+/* The address sanitizer ends a program that reads memory which was given back before our check can tell. */
+#if defined(__SANITIZE_ADDRESS__)
+enum { SANITIZER = 1 };
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+enum { SANITIZER = 1 };
+#else
+enum { SANITIZER = 0 };
+#endif
+#else
+enum { SANITIZER = 0 };
+#endif
+
 START_TEST(is_caught)
 {
     const struct fault *f = &faults[_i];
+    if (SANITIZER && f->make == bad_stale_scratch) {
+        printf("SKIP %s: the address sanitizer catches it first\n", f->name);
+        return;
+    }
     const struct probe bad = probe_of(f->make());
     parallel_set_threads(1);
     const char *verdict = f->check(&bad);
