@@ -38,8 +38,7 @@ double adapter_deployed(const struct session *s, int variant)
     return sum_reports(s, variant, true);
 }
 
-/* ---- bit operations ------------------------------------------------------------------------------------------------
- */
+/* ---- bit operations ---- */
 
 int model_table_rows(const struct model *m)
 {
@@ -151,8 +150,7 @@ status bops_record(const struct session *s, int max_len, double mean_len, struct
     return ST_OK;
 }
 
-/* ---- traces --------------------------------------------------------------------------------------------------------
- */
+/* ---- traces ---- */
 
 status trace_init(struct trace *t, struct arena *arena, const struct session *s, int cap)
 {

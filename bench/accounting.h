@@ -13,7 +13,7 @@ struct site_report site_report_of(const struct session *, const struct site *, i
 double adapter_trained(const struct session *);
 double adapter_deployed(const struct session *, int variant);
 
-/* ---- bit operations (METHODS 4.3): MACs x bits x bits of one sequence -------------------------------------------- */
+/* ---- bit operations (METHODS 4.3): MACs x bits x bits of one sequence ---- */
 
 struct bops {
     double encoder, attention; /* all blocks; of it: q, k, v projections with their adapters, scores, context */
@@ -24,8 +24,7 @@ struct bops bops_count(const struct session *, int variant, double length, doubl
 /* Rows of the model's relative table; 0: it has none. */
 int model_table_rows(const struct model *);
 
-/* ---- traces ---------------------------------------------------------------------------------------------------------
- */
+/* ---- traces ---- */
 
 struct trace {
     struct arena *arena;

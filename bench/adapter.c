@@ -6,8 +6,7 @@
 #include "bench/adapter_names.h"
 #include "core/text.h"
 
-/* ---- saving --------------------------------------------------------------------------------------------------------
- */
+/* ---- saving ---- */
 
 static bool kept(const struct param *p)
 {
@@ -74,8 +73,7 @@ status adapter_save(const struct session *s, const char *path, const char *task,
     return st;
 }
 
-/* ---- the method of a file ------------------------------------------------------------------------------------------
- */
+/* ---- the method of a file ---- */
 
 status adapter_method(const struct adapter_info *info, const char *where, const struct method **method, void **options,
                       struct arena *arena)
@@ -100,8 +98,7 @@ status adapter_method(const struct adapter_info *info, const char *where, const 
     return ST_OK;
 }
 
-/* ---- loading -------------------------------------------------------------------------------------------------------
- */
+/* ---- loading ---- */
 
 struct loading {
     struct session *s;

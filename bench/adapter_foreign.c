@@ -9,8 +9,7 @@
 
 enum { CONFIG_MAX = 1 << 20, LENGTH_BYTES = 8 };
 
-/* ---- names ---------------------------------------------------------------------------------------------------------
- */
+/* ---- names ---- */
 
 status adapter_weight_file(const char *path, struct arena *arena, const char **file)
 {
@@ -47,8 +46,7 @@ bool adapter_ignores(const char *name)
     return strstr(name, ".original_module.") || strstr(name, "position_ids");
 }
 
-/* ---- metadata of a safetensors file --------------------------------------------------------------------------------
- */
+/* ---- metadata of a safetensors file ---- */
 
 static status copy_text(const json_t *meta, const char *key, struct arena *arena, const char **out)
 {
@@ -102,8 +100,7 @@ static status read_metadata(const char *path, struct arena *arena, struct adapte
     return st;
 }
 
-/* ---- LoRA files of other programs ----------------------------------------------------------------------------------
- */
+/* ---- LoRA files of other programs ---- */
 
 /* "<layer>.lora_A" or "<layer>.lora_A.weight": the length of <layer>; 0: another tensor. */
 static size_t layer_of(const char *bare)

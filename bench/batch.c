@@ -4,8 +4,7 @@
 
 enum { WINDOW_BATCHES = 50, WHO_EXAMPLES = 0, WHO_BATCHES = 1 };
 
-/* ---- order ---------------------------------------------------------------------------------------------------------
- */
+/* ---- order ---- */
 
 struct sized {
     uint64_t length;
@@ -60,8 +59,7 @@ status batch_order(const struct rng *rng, const struct tokens *t, int epoch, int
     return st;
 }
 
-/* ---- packing -------------------------------------------------------------------------------------------------------
- */
+/* ---- packing ---- */
 
 struct packing { /* the arrays of a batch while they are written */
     int *offset;

@@ -21,8 +21,7 @@ static bool given(const char *s)
     return s && *s;
 }
 
-/* ---- from the record -----------------------------------------------------------------------------------------------
- */
+/* ---- from the record ---- */
 
 /* The adapter of a record has its name with another ending. */
 static status beside(const char *record, struct arena *arena, const char **adapter)
@@ -48,8 +47,7 @@ static status from_record(const char *path, const struct deploy_options *o, stru
     return given(w->adapter) ? ST_OK : beside(path, arena, &w->adapter);
 }
 
-/* ---- the parts -----------------------------------------------------------------------------------------------------
- */
+/* ---- the parts ---- */
 
 static status find_task(const char *name, const struct task **task)
 {
@@ -185,8 +183,7 @@ void deploy_close(struct deployment *d)
     *d = (struct deployment){0};
 }
 
-/* ---- sets ----------------------------------------------------------------------------------------------------------
- */
+/* ---- sets ---- */
 
 status deploy_sets(const struct deployment *d, const char *name, enum set_kind kind, const struct task_set **list,
                    int *count)

@@ -38,8 +38,7 @@ status history_init(struct history *h, struct arena *arena, const struct task *t
     return ST_OK;
 }
 
-/* ---- evaluating ----------------------------------------------------------------------------------------------------
- */
+/* ---- evaluating ---- */
 
 static status evaluate_track(struct history *h, struct session *s, int eval_batch, int variant, int dev)
 {
@@ -82,8 +81,7 @@ status history_evaluate(struct history *h, struct session *s, int eval_batch, lo
     return ST_OK;
 }
 
-/* ---- choosing ------------------------------------------------------------------------------------------------------
- */
+/* ---- choosing ---- */
 
 double history_score(const struct history *h, int variant, int e, int half)
 {
@@ -104,8 +102,7 @@ int history_best(const struct history *h, int variant, int half)
     return best;
 }
 
-/* ---- recording -----------------------------------------------------------------------------------------------------
- */
+/* ---- recording ---- */
 
 static status put_reals(struct record *r, const char *pattern, const char *a, const char *b, const double *v, int rank,
                         size_t d0, size_t d1)

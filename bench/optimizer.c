@@ -108,8 +108,7 @@ void adamw_step(const struct adamw *o, struct registry *reg, double lr, long t)
     }
 }
 
-/* ---- clipping ------------------------------------------------------------------------------------------------------
- */
+/* ---- clipping ---- */
 
 struct scaling {
     real *g;

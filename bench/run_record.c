@@ -13,8 +13,7 @@
 #include "core/parallel.h"
 #include "core/sha256.h"
 
-/* ---- identity ------------------------------------------------------------------------------------------------------
- */
+/* ---- identity ---- */
 
 /* Each "name=value" line of the canonical text as config/name. */
 static status record_config(const char *canon, struct arena *scratch, struct record *r)
@@ -53,8 +52,7 @@ static status record_identity(const struct run_facts *f, const char *word, const
     return record_config(c->canon, scratch, r);
 }
 
-/* ---- environment ---------------------------------------------------------------------------------------------------
- */
+/* ---- environment ---- */
 
 static status record_date(double seconds_ago, struct record *r)
 {
@@ -104,8 +102,7 @@ static status record_costs(const struct training *t, struct record *r)
     return record_int(r, "environment/arena_peak_bytes", (int64_t)arena_total_peak());
 }
 
-/* ---- data and curves -----------------------------------------------------------------------------------------------
- */
+/* ---- data and curves ---- */
 
 static status record_set(const struct cell_set *set, struct record *r)
 {
@@ -158,8 +155,7 @@ static status record_adapter(const struct run_facts *f, struct record *r)
     return record_string(r, "environment/adapter_sha256", hex);
 }
 
-/* ---- whole records -------------------------------------------------------------------------------------------------
- */
+/* ---- whole records ---- */
 
 /* All that training left; after a divergence evaluations and curves may be short. */
 static status record_training(const struct run_facts *f, struct arena *scratch, struct record *r)

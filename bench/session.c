@@ -4,8 +4,7 @@
 #include <string.h>
 #include "core/ops.h"
 
-/* ---- open and close ------------------------------------------------------------------------------------------------
- */
+/* ---- open and close ---- */
 
 static status open_parts(const struct session_spec *spec, struct session *s)
 {
@@ -56,8 +55,7 @@ void session_close(struct session *s)
     *s = (struct session){0};
 }
 
-/* ---- training ------------------------------------------------------------------------------------------------------
- */
+/* ---- training ---- */
 
 static struct pass pass_of(struct session *s, const struct batch *batch)
 {
@@ -135,8 +133,7 @@ status session_update(struct session *s, const struct adamw *adamw, double lr, d
     return m->step_end ? m->step_end(&s->run) : ST_OK;
 }
 
-/* ---- evaluation ----------------------------------------------------------------------------------------------------
- */
+/* ---- evaluation ---- */
 
 int session_variants(const struct session *s, struct variant v[SESSION_MAX_VARIANTS])
 {
@@ -204,8 +201,7 @@ status session_predict(struct session *s, const struct tokens *t, int eval_batch
     return st;
 }
 
-/* ---- merging -------------------------------------------------------------------------------------------------------
- */
+/* ---- merging ---- */
 
 static status merge_site(struct session *s, struct site *site, int variant)
 {

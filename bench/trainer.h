@@ -19,8 +19,8 @@ typedef void progress_fn(void *ctx, const char *phase, long done, long total, do
  * after the run has its id is recorded too. A diverged run is recorded as such and returns ST_DIVERGED. With the record
  * of a finished or diverged run already there and valid, returns the same verdict at once with *skipped = 1; that of a
  * failed run is replaced. out_path: where the record is (arena); NULL when the run did not get so far. */
-status cell_run(const struct cell *, const struct run_paths *, progress_fn *, void *ctx, struct arena *, int *skipped,
-                const char **out_path);
+status cell_run(const struct cell *cell, const struct run_paths *paths, progress_fn *progress, void *ctx,
+                struct arena *arena, int *skipped, const char **out_path);
 
 /* Opens the cell's model with its method and store, for so many steps, with the cell's threads and products. */
 status cell_session_open(const struct cell *, long steps, struct session *);

@@ -4,13 +4,9 @@
 
 #include <math.h>
 #include <stdarg.h>
-#include "core/file.h"
 #include "core/parallel.h"
 
-enum { EXAMPLES = 32, LABELS = 2, STEPS = 3, VOCABULARY = 40, LONGEST = 20 };
-
-/* ---- verdicts ------------------------------------------------------------------------------------------------------
- */
+/* ---- verdicts ---- */
 
 static const char *broken(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 static const char *broken(const char *fmt, ...)
@@ -28,129 +24,6 @@ static const char *broken(const char *fmt, ...)
         if ((expr) != ST_OK) return broken("%s: %s", #expr, status_message()); \
     } while (0)
 
-/* ---- models and data -----------------------------------------------------------------------------------------------
- */
-
-static const char *const configs[PROBE_MODELS] = {
-    "{\"model_type\": \"deberta-v2\", \"vocab_size\": 40, \"hidden_size\": 16, \"num_hidden_layers\": 2,"
-    " \"num_attention_heads\": 2, \"intermediate_size\": 24, \"max_position_embeddings\": 32, \"type_vocab_size\": 0,"
-    " \"relative_attention\": true, \"share_att_key\": true, \"pos_att_type\": \"p2c|c2p\","
-    " \"norm_rel_ebd\": \"layer_norm\", \"position_biased_input\": false, \"position_buckets\": 8,"
-    " \"max_relative_positions\": -1, \"layer_norm_eps\": 1e-7, \"hidden_act\": \"gelu\","
-    " \"pooler_hidden_act\": \"gelu\", \"pooler_hidden_size\": 16, \"pooler_dropout\": 0, \"pad_token_id\": 0,"
-    " \"hidden_dropout_prob\": 0, \"attention_probs_dropout_prob\": 0, \"initializer_range\": 0.3}",
-    "{\"model_type\": \"bert\", \"vocab_size\": 40, \"hidden_size\": 16, \"num_hidden_layers\": 2,"
-    " \"num_attention_heads\": 2, \"intermediate_size\": 24, \"max_position_embeddings\": 32, \"type_vocab_size\": 2,"
-    " \"layer_norm_eps\": 1e-12, \"hidden_act\": \"gelu\", \"pad_token_id\": 0, \"hidden_dropout_prob\": 0,"
-    " \"attention_probs_dropout_prob\": 0, \"initializer_range\": 0.3}",
-};
-
-const char *probe_model_name(enum probe_model m)
-{
-    return m == PROBE_DEBERTA ? "deberta" : "bert";
-}
-
-static const char *model_folder(enum probe_model m)
-{
-    static char folder[PROBE_MODELS][4096];
-    if (!*folder[m]) {
-        char path[4200];
-        snprintf(folder[m], sizeof folder[m], "%s", temp_dir());
-        snprintf(path, sizeof path, "%s/config.json", folder[m]);
-        ck_ok(file_write_atomic(path, configs[m], strlen(configs[m])));
-    }
-    return folder[m];
-}
-
-const struct tokens *probe_data(void)
-{
-    static struct tokens set;
-    static uint64_t offset[EXAMPLES + 1];
-    static int32_t ids[EXAMPLES * LONGEST];
-    static uint8_t types[EXAMPLES * LONGEST];
-    static float label[EXAMPLES];
-    const struct rng rng = {.seed = 5};
-    if (set.n) return &set;
-    for (uint64_t i = 0; i < EXAMPLES; i++) {
-        uint64_t n = 3 + (uint64_t)rng_below(&rng, RNG_DATA, i, 0, 0, 0, LONGEST - 3);
-        for (uint64_t k = 0; k < n; k++) {
-            ids[offset[i] + k] = k == 0 ? 1 : 3 + rng_below(&rng, RNG_DATA, i, 0, 1, k, VOCABULARY - 3);
-            types[offset[i] + k] = k > n / 2;
-        }
-        label[i] = (float)rng_below(&rng, RNG_DATA, i, 0, 2, 0, LABELS);
-        offset[i + 1] = offset[i] + n;
-    }
-    set = (struct tokens){
-        .n = EXAMPLES, .offset = offset, .ids = ids, .types = types, .label = label, .longest = LONGEST};
-    return &set;
-}
-
-void *probe_options(const struct method *m)
-{
-    static struct arena *arena;
-    if (!arena) arena = arena_new("options of probes");
-    if (!m->options) return NULL;
-    void *options = arena_zalloc(arena, m->option_size);
-    ck_ok(option_defaults(m->options, options, arena));
-    return options;
-}
-
-status probe_open(const struct probe *p, double dropout, struct session *s)
-{
-    const struct session_spec spec = {.model = {.path = model_folder(p->model),
-                                                .head = HEAD_CLASSIFY,
-                                                .num_labels = LABELS,
-                                                .random = 1,
-                                                .cls_dropout = dropout,
-                                                .hidden_dropout = dropout,
-                                                .attn_dropout = dropout,
-                                                .train_pooler = -1},
-                                      .method = p->method,
-                                      .method_options = p->options,
-                                      .store = p->store,
-                                      .seed = 11,
-                                      .total_steps = 2 * STEPS};
-    return session_open(&spec, s);
-}
-
-static status make_batch(struct session *s, int first, int n, struct arena *arena, struct batch *b)
-{
-    int index[EXAMPLES];
-    (void)s;
-    for (int i = 0; i < n; i++) index[i] = first + i;
-    return batch_make(probe_data(), index, n, first, EXAMPLES, 0, arena, b);
-}
-
-static status gradients(struct session *s, uint64_t step, int micro_batches, double *loss)
-{
-    int n = EXAMPLES / micro_batches;
-    *loss = 0;
-    for (int micro = 0; micro < micro_batches; micro++) {
-        struct batch b;
-        struct arena_mark mark = arena_mark(s->scratch);
-        TRY(make_batch(s, micro * n, n, s->scratch, &b));
-        if (step == 0 && micro == 0) TRY(session_observe(s, &b));
-        TRY(session_micro(s, &b, step, micro, loss));
-        arena_reset(s->scratch, mark);
-    }
-    return ST_OK;
-}
-
-status probe_step(struct session *s, uint64_t step, int micro_batches, double *loss)
-{
-    const struct adamw adamw = {ADAMW_TORCH, 0.9, 0.999, 1e-8, 0.01, 0.02};
-    double penalty, norm;
-    TRY(gradients(s, step, micro_batches, loss));
-    return session_update(s, &adamw, 0.02, 1, step, &penalty, &norm);
-}
-
-static status train(struct session *s, uint64_t from, uint64_t to)
-{
-    double loss;
-    for (uint64_t step = from; step < to; step++) TRY(probe_step(s, step, 1, &loss));
-    return ST_OK;
-}
-
 /* The first tensor in which two sessions of one method differ; NULL: none. */
 enum part { PART_DATA, PART_GRAD };
 static const char *difference(const struct session *a, const struct session *b, enum part part)
@@ -165,39 +38,16 @@ static const char *difference(const struct session *a, const struct session *b, 
     return NULL;
 }
 
-/* ---- bits ----------------------------------------------------------------------------------------------------------
- */
-
-/* One forward pass in evaluation or training mode; logits in out[EXAMPLES * LABELS]. */
-static status forward_once(struct session *s, bool training, bool keep, real *out)
-{
-    struct batch batch;
-    struct mat logits;
-    struct pass pass = {.batch = &batch,
-                        .rng = &s->rng,
-                        .arith = s->arith,
-                        .train = training,
-                        .keep = keep,
-                        .tape = s->tape,
-                        .scratch = s->scratch};
-    struct arena_mark tape = arena_mark(s->tape), scratch = arena_mark(s->scratch);
-    TRY(make_batch(s, 0, EXAMPLES, s->tape, &batch));
-    TRY(method_prepare(&s->run, &pass));
-    TRY(model_forward(s->model, &pass, &logits, NULL));
-    memcpy(out, logits.a, sizeof *out * EXAMPLES * LABELS);
-    arena_reset(s->tape, tape);
-    arena_reset(s->scratch, scratch);
-    return ST_OK;
-}
+/* ---- bits ---- */
 
 static const char *repeat(struct session *s)
 {
-    real first[EXAMPLES * LABELS], again[EXAMPLES * LABELS];
+    real first[PROBE_EXAMPLES * PROBE_LABELS], again[PROBE_EXAMPLES * PROBE_LABELS];
     for (int training = 0; training < 2; training++) {
-        NEED_OK(forward_once(s, training, true, first));
-        NEED_OK(forward_once(s, training, true, again));
+        NEED_OK(probe_forward(s, training, true, first));
+        NEED_OK(probe_forward(s, training, true, again));
         if (memcmp(first, again, sizeof first) != 0) return "a second forward pass gives other bits";
-        NEED_OK(forward_once(s, training, false, again));
+        NEED_OK(probe_forward(s, training, false, again));
         if (memcmp(first, again, sizeof first) != 0) return "a forward pass that saves nothing gives other bits";
     }
     return NULL;
@@ -208,10 +58,10 @@ static const char *poisoned(const struct probe *p)
 {
     struct session clean, dirty;
     NEED_OK(probe_open(p, 0.1, &clean));
-    NEED_OK(train(&clean, 0, STEPS));
+    NEED_OK(probe_train(&clean, 0, PROBE_STEPS));
     arena_poison(1);
     NEED_OK(probe_open(p, 0.1, &dirty));
-    status st = train(&dirty, 0, STEPS);
+    status st = probe_train(&dirty, 0, PROBE_STEPS);
     arena_poison(0);
     if (st != ST_OK) return broken("with poisoned memory: %s", status_message());
     const char *where = difference(&clean, &dirty, PART_DATA);
@@ -239,13 +89,13 @@ const char *check_threads(const struct probe *p)
     int before = parallel_threads();
     parallel_set_threads(counts[0]);
     NEED_OK(probe_open(p, 0.1, &one));
-    NEED_OK(train(&one, 0, STEPS));
-    NEED_OK(gradients(&one, STEPS, 1, &loss));
+    NEED_OK(probe_train(&one, 0, PROBE_STEPS));
+    NEED_OK(probe_gradients(&one, PROBE_STEPS, 1, &loss));
     for (int i = 1; i < 4 && !verdict; i++) {
         parallel_set_threads(counts[i]);
         NEED_OK(probe_open(p, 0.1, &s));
-        NEED_OK(train(&s, 0, STEPS));
-        NEED_OK(gradients(&s, STEPS, 1, &loss));
+        NEED_OK(probe_train(&s, 0, PROBE_STEPS));
+        NEED_OK(probe_gradients(&s, PROBE_STEPS, 1, &loss));
         const char *where = difference(&one, &s, PART_DATA);
         if (!where) where = difference(&one, &s, PART_GRAD);
         if (where) verdict = broken("%d threads give other bits in %s", counts[i], where);
@@ -258,13 +108,13 @@ const char *check_threads(const struct probe *p)
 
 const char *check_eval_batch(const struct probe *p)
 {
-    static const int sizes[] = {1, 7, EXAMPLES};
+    static const int sizes[] = {1, 7, PROBE_EXAMPLES};
     struct arena *arena = arena_new("predictions");
     struct variant v[SESSION_MAX_VARIANTS];
     const char *verdict = NULL;
     struct session s;
     NEED_OK(probe_open(p, 0.1, &s));
-    NEED_OK(train(&s, 0, STEPS));
+    NEED_OK(probe_train(&s, 0, PROBE_STEPS));
     int variants = session_variants(&s, v);
     for (int k = 0; k < variants && !verdict; k++) {
         float *logits[3];
@@ -272,7 +122,7 @@ const char *check_eval_batch(const struct probe *p)
         for (int i = 0; i < 3; i++)
             NEED_OK(session_predict(&s, probe_data(), sizes[i], k, arena, &logits[i], &loss[i]));
         for (int i = 1; i < 3; i++)
-            if (memcmp(logits[0], logits[i], sizeof(float) * EXAMPLES * LABELS) != 0 || loss[0] != loss[i])
+            if (memcmp(logits[0], logits[i], sizeof(float) * PROBE_EXAMPLES * PROBE_LABELS) != 0 || loss[0] != loss[i])
                 verdict = broken("evaluating %d instead of 1 at a time gives other bits", sizes[i]);
     }
     session_close(&s);
@@ -287,9 +137,9 @@ const char *check_eval_neutral(const struct probe *p)
     struct session plain, watched;
     double loss;
     NEED_OK(probe_open(p, 0.1, &plain));
-    NEED_OK(train(&plain, 0, 2 * STEPS));
+    NEED_OK(probe_train(&plain, 0, 2 * PROBE_STEPS));
     NEED_OK(probe_open(p, 0.1, &watched));
-    for (uint64_t step = 0; step < 2 * STEPS; step++) {
+    for (uint64_t step = 0; step < 2 * PROBE_STEPS; step++) {
         float *logits;
         for (int k = 0, n = session_variants(&watched, v); k < n; k++)
             NEED_OK(session_predict(&watched, probe_data(), 8, k, arena, &logits, NULL));
@@ -326,13 +176,13 @@ const char *check_resume(const struct probe *p)
     const struct adamw adamw = {ADAMW_TORCH, 0.9, 0.999, 1e-8, 0.01, 0};
     struct session whole, second;
     NEED_OK(probe_open(p, 0.1, &whole));
-    NEED_OK(train(&whole, 0, STEPS));
+    NEED_OK(probe_train(&whole, 0, PROBE_STEPS));
     NEED_OK(probe_open(p, 0.1, &second));
     NEED_OK(adamw_init(&adamw, &second.reg));
     const char *verdict = copy_registry(&whole, &second);
     if (!verdict) {
-        NEED_OK(train(&whole, STEPS, 2 * STEPS));
-        NEED_OK(train(&second, STEPS, 2 * STEPS));
+        NEED_OK(probe_train(&whole, PROBE_STEPS, 2 * PROBE_STEPS));
+        NEED_OK(probe_train(&second, PROBE_STEPS, 2 * PROBE_STEPS));
         const char *where = difference(&whole, &second, PART_DATA);
         if (where) verdict = broken("a run continued from its registered tensors differs in %s", where);
     }
@@ -341,8 +191,7 @@ const char *check_resume(const struct probe *p)
     return verdict;
 }
 
-/* ---- gradients -----------------------------------------------------------------------------------------------------
- */
+/* ---- gradients ---- */
 
 static double dot(const real *x, const real *y, size_t n)
 {
@@ -359,8 +208,8 @@ const char *check_accumulation(const struct probe *p)
     double one, four;
     NEED_OK(probe_open(p, 0.1, &whole));
     NEED_OK(probe_open(p, 0.1, &parts));
-    NEED_OK(gradients(&whole, 0, 1, &one));
-    NEED_OK(gradients(&parts, 0, 4, &four));
+    NEED_OK(probe_gradients(&whole, 0, 1, &one));
+    NEED_OK(probe_gradients(&parts, 0, 4, &four));
     if (fabs(one - four) > tolerance * fabs(one)) verdict = broken("loss %g in one pass, %g in four", one, four);
     double largest = 0;
     for (int i = 0; i < whole.reg.count; i++) {
@@ -380,33 +229,6 @@ const char *check_accumulation(const struct probe *p)
     return verdict;
 }
 
-/* The loss of the training batch with dropout on, as a function of the parameters; PASS_CHECK holds rounding offsets
- * and detached values fixed. With backward: adds gradients. */
-static status loss_at(struct session *s, bool backward, double *loss)
-{
-    struct batch batch;
-    struct mat logits, dlogits;
-    real d[EXAMPLES * LABELS];
-    struct pass pass = {.batch = &batch,
-                        .rng = &s->rng,
-                        .arith = s->arith,
-                        .train = true,
-                        .keep = backward,
-                        .mode = PASS_CHECK,
-                        .tape = s->tape,
-                        .scratch = s->scratch};
-    struct arena_mark tape = arena_mark(s->tape), scratch = arena_mark(s->scratch);
-    TRY(make_batch(s, 0, EXAMPLES, s->tape, &batch));
-    TRY(method_prepare(&s->run, &pass));
-    TRY(model_forward(s->model, &pass, &logits, NULL));
-    dlogits = mat_of(d, EXAMPLES, LABELS);
-    TRY(model_loss(s->model, &pass, &logits, backward ? &dlogits : NULL, loss));
-    if (backward) TRY(model_backward(s->model, &pass, &dlogits));
-    arena_reset(s->tape, tape);
-    arena_reset(s->scratch, scratch);
-    return ST_OK;
-}
-
 /* The slope of the loss along a random direction of tensor p, from the loss alone. */
 static status slope(struct session *s, struct param *p, const real *direction, double h, real *saved, double *out)
 {
@@ -415,10 +237,10 @@ static status slope(struct session *s, struct param *p, const real *direction, d
     memcpy(saved, p->data, sizeof *saved * n);
     for (size_t i = 0; i < n; i++) p->data[i] = saved[i] + (real)h * direction[i];
     param_touch(p);
-    TRY(loss_at(s, false, &up));
+    TRY(probe_loss(s, false, &up));
     for (size_t i = 0; i < n; i++) p->data[i] = saved[i] - (real)h * direction[i];
     param_touch(p);
-    TRY(loss_at(s, false, &down));
+    TRY(probe_loss(s, false, &down));
     memcpy(p->data, saved, sizeof *saved * n);
     param_touch(p);
     *out = (up - down) / (2 * h);
@@ -454,9 +276,9 @@ const char *check_gradients(const struct probe *p)
     struct session s;
     double loss;
     NEED_OK(probe_open(p, 0.1, &s));
-    NEED_OK(train(&s, 0, 2)); /* away from special values such as B = 0 */
+    NEED_OK(probe_train(&s, 0, 2)); /* away from special values such as B = 0 */
     param_zero_grads(&s.reg);
-    NEED_OK(loss_at(&s, true, &loss));
+    NEED_OK(probe_loss(&s, true, &loss));
     for (int i = 0; i < s.reg.count && !verdict; i++)
         if (param_trained(s.reg.list[i])) verdict = check_tensor(&s, s.reg.list[i], arena);
     session_close(&s);
@@ -464,8 +286,7 @@ const char *check_gradients(const struct probe *p)
     return verdict;
 }
 
-/* ---- promises of flags and reports ---------------------------------------------------------------------------------
- */
+/* ---- promises of flags and reports ---- */
 
 static struct probe none_of(const struct probe *p)
 {
@@ -487,15 +308,15 @@ static const char *same_head(const struct session *a, const struct session *b)
 const char *check_identity(const struct probe *p)
 {
     const struct probe none = none_of(p);
-    real with[EXAMPLES * LABELS], without[EXAMPLES * LABELS];
+    real with[PROBE_EXAMPLES * PROBE_LABELS], without[PROBE_EXAMPLES * PROBE_LABELS];
     struct session a, b;
     NEED_OK(probe_open(p, 0.2, &a));
     NEED_OK(probe_open(&none, 0.2, &b));
     const char *verdict = same_head(&b, &a);
     for (int training = 0; training < 2 && !verdict && (p->method->flags & METHOD_IDENTITY_INIT); training++) {
-        NEED_OK(forward_once(&a, training, true, with));
-        NEED_OK(forward_once(&b, training, true, without));
-        for (int i = 0; i < EXAMPLES * LABELS && !verdict; i++)
+        NEED_OK(probe_forward(&a, training, true, with));
+        NEED_OK(probe_forward(&b, training, true, without));
+        for (int i = 0; i < PROBE_EXAMPLES * PROBE_LABELS && !verdict; i++)
             if (!(fabs((double)with[i] - (double)without[i]) <= 1e-5))
                 verdict = broken("at step 0 the network %s gives %g where the base gives %g",
                                  training ? "in training (dropout)" : "", (double)with[i], (double)without[i]);
@@ -517,11 +338,11 @@ const char *check_merge(const struct probe *p)
     session_close(&s);
     for (int k = 0; k < variants && !verdict && (p->method->flags & METHOD_MERGEABLE); k++) {
         NEED_OK(probe_open(p, 0.1, &s));
-        NEED_OK(train(&s, 0, STEPS));
-        NEED_OK(session_predict(&s, probe_data(), EXAMPLES, k, arena, &apart, NULL));
+        NEED_OK(probe_train(&s, 0, PROBE_STEPS));
+        NEED_OK(session_predict(&s, probe_data(), PROBE_EXAMPLES, k, arena, &apart, NULL));
         NEED_OK(session_merge(&s, k));
-        NEED_OK(session_predict(&s, probe_data(), EXAMPLES, k, arena, &merged, NULL));
-        for (int i = 0; i < EXAMPLES * LABELS && !verdict; i++)
+        NEED_OK(session_predict(&s, probe_data(), PROBE_EXAMPLES, k, arena, &merged, NULL));
+        for (int i = 0; i < PROBE_EXAMPLES * PROBE_LABELS && !verdict; i++)
             if (!(fabsf(apart[i] - merged[i]) <= 2e-4f * (1 + fabsf(apart[i]))))
                 verdict = broken("merged weights give %g, base and adapter %g", (double)merged[i], (double)apart[i]);
         session_close(&s);
@@ -570,15 +391,14 @@ const char *check_frozen(const struct probe *p)
     struct session fresh, used;
     NEED_OK(probe_open(p, 0, &fresh));
     NEED_OK(probe_open(p, 0, &used));
-    NEED_OK(train(&used, 0, STEPS));
+    NEED_OK(probe_train(&used, 0, PROBE_STEPS));
     const char *verdict = check_moves(&fresh, &used);
     session_close(&fresh);
     session_close(&used);
     return verdict;
 }
 
-/* ---- options -------------------------------------------------------------------------------------------------------
- */
+/* ---- options ---- */
 
 /* One option at one value: the run must open and make a step, or refuse with ST_USAGE. */
 static const char *try_value(const struct probe *p, const struct option *o, const char *value, bool must_fail)
@@ -642,8 +462,7 @@ const char *check_limits(const struct probe *p)
     return verdict;
 }
 
-/* ---- memory --------------------------------------------------------------------------------------------------------
- */
+/* ---- memory ---- */
 
 static status short_life(const struct probe *p)
 {
@@ -655,7 +474,7 @@ static status short_life(const struct probe *p)
     status st = probe_open(p, 0.1, &s);
     if (st == ST_OK) {
         st = probe_step(&s, 0, 2, &loss);
-        if (st == ST_OK) st = session_predict(&s, probe_data(), EXAMPLES, 0, arena, &logits, &loss);
+        if (st == ST_OK) st = session_predict(&s, probe_data(), PROBE_EXAMPLES, 0, arena, &logits, &loss);
         session_close(&s);
     }
     arena_free(arena);
@@ -691,8 +510,7 @@ const struct named_check method_checks[] = {
 };
 const struct named_check slow_checks[] = {{"limits", check_limits}, {"memory", check_memory}, {NULL, NULL}};
 
-/* ---- all methods ---------------------------------------------------------------------------------------------------
- */
+/* ---- all methods ---- */
 
 static bool permitted(const struct method *m, const struct store *store)
 {

@@ -5,25 +5,7 @@
 #ifndef PG_TESTS_METHOD_CHECKS_H
 #define PG_TESTS_METHOD_CHECKS_H
 
-#include "bench/session.h"
-
-enum probe_model { PROBE_DEBERTA, PROBE_BERT, PROBE_MODELS };
-const char *probe_model_name(enum probe_model);
-
-struct probe { /* what is checked */
-    const struct method *method;
-    const void *options;
-    enum probe_model model;
-    const struct store *store;
-};
-/* Defaults of the method's options, in memory that lives as long as the process. */
-void *probe_options(const struct method *);
-/* A session on a tiny model with random weights (the folder is made on first use). dropout: rate everywhere. */
-status probe_open(const struct probe *, double dropout, struct session *);
-/* 32 short examples of two classes. */
-const struct tokens *probe_data(void);
-/* One optimiser step on examples 0 .. 31 in `micro_batches` equal parts. */
-status probe_step(struct session *, uint64_t step, int micro_batches, double *loss);
+#include "tests/method_probe.h"
 
 typedef const char *method_check(const struct probe *);
 method_check check_repeatable;   /* forward again, without saving, with poisoned memory: same bits */
