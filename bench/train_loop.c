@@ -19,6 +19,7 @@ status plan_make(const struct train_options *o, int examples, struct plan *p)
     p->per_epoch = (examples + p->batch - 1) / p->batch;
     p->steps = o->steps > 0 ? o->steps : o->epochs * p->per_epoch;
     FAIL_IF(p->steps < 1, ST_USAGE, "nothing to train: give steps or epochs");
+    FAIL_IF(o->head_lr > 0 && o->lr <= 0, ST_USAGE, "head_lr follows the schedule of lr: lr must be above 0");
     p->warmup = o->warmup_steps > 0 ? o->warmup_steps : (long)ceil(o->warmup_ratio * (double)p->steps);
     FAIL_IF(p->warmup > p->steps, ST_USAGE, "warmup_steps = %ld is more than the %ld steps of the run", p->warmup,
             p->steps);

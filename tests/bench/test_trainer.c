@@ -292,6 +292,24 @@ START_TEST(a_warm_start_begins_where_the_other_ended)
 }
 END_TEST
 
+/* The rate of the head alone: with 1e-30 everything else stands still. */
+START_TEST(the_head_may_have_its_own_rate)
+{
+    double loss[2];
+    for (int own = 0; own < 2; own++) {
+        setup("full_ft", "mini_sst2");
+        tiny_train(&tiny, "lr", "1e-30");
+        if (own) tiny_train(&tiny, "head_lr", "0.05");
+        tiny_train(&tiny, "epochs", "10");
+        run(temp_dir());
+        loss[own] = mean(item("train/loss")->v.d + 27, 3);
+        ck_assert_double_eq_tol(item("train/lr")->v.d[0], 1e-30, 1e-36);
+        tiny_cell_free(&tiny);
+    }
+    ck_assert_double_lt(loss[1], 0.9 * loss[0]);
+}
+END_TEST
+
 START_TEST(plans)
 {
     struct plan p;
@@ -305,6 +323,11 @@ START_TEST(plans)
     ck_assert_int_eq(p.steps, 345);
     ck_assert_int_eq(p.warmup, 21); /* ceil(20.7) */
     ck_assert_int_eq(p.evaluations, 3);
+    o.head_lr = 1;
+    ck_ok(plan_make(&o, 3668, &p));
+    o.lr = 0;
+    ck_fails(plan_make(&o, 3668, &p), ST_USAGE, "head_lr");
+    o.lr = 0.01;
     o.eval_steps = 100;
     ck_ok(plan_make(&o, 3668, &p));
     ck_assert_int_eq(p.evaluations, 4); /* 100, 200, 300 and the end */
@@ -318,4 +341,4 @@ END_TEST
 PG_TESTS(TEST(records_a_whole_run), TEST(scores_follow_from_predictions), TEST(the_same_cell_gives_the_same_bits),
          TEST(micro_batches_change_only_rounding), TEST(training_learns), TEST(finished_runs_are_skipped),
          TEST(divergence_is_recorded), LOOP_TEST(a_saved_adapter_predicts_the_same, 0, 5),
-         TEST(a_warm_start_begins_where_the_other_ended), TEST(plans))
+         TEST(a_warm_start_begins_where_the_other_ended), TEST(the_head_may_have_its_own_rate), TEST(plans))
