@@ -25,7 +25,7 @@ static status io_fail(const char *path, const char *what)
 /* A file that is not there or cannot be opened is bad input, not a failing system: the user named it. */
 static status open_read(const char *path, int *fd, struct stat *st)
 {
-    *fd = open(path, O_RDONLY | O_CLOEXEC);
+    *fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* opening a pipe must not wait for a writer */
     if (*fd < 0) return fail(ST_INPUT, "%s: cannot open it: %s", path, strerror(errno));
     if (fstat(*fd, st) != 0) {
         status s = io_fail(path, "cannot get its size");
