@@ -87,6 +87,12 @@ status session_observe(struct session *s, const struct batch *batch)
     return st;
 }
 
+/* What a number that is not finite is called: the sign of a NaN, which %g shows, differs between machines. */
+static const char *lost(double x)
+{
+    return isnan(x) ? "NaN" : "infinite";
+}
+
 static status learn(struct session *s, struct pass *pass, double *loss)
 {
     struct mat logits, dlogits;
@@ -97,7 +103,7 @@ static status learn(struct session *s, struct pass *pass, double *loss)
     if (!dlogits.a) return ST_MEMORY;
     TRY(model_loss(s->model, pass, &logits, &dlogits, &part));
     *loss += part;
-    FAIL_IF(!isfinite(part), ST_DIVERGED, "the loss is %g at step %llu", part, (unsigned long long)pass->step);
+    FAIL_IF(!isfinite(part), ST_DIVERGED, "the loss is %s at step %llu", lost(part), (unsigned long long)pass->step);
     return model_backward(s->model, pass, &dlogits);
 }
 
@@ -127,8 +133,10 @@ status session_update(struct session *s, const struct adamw *adamw, double lr, d
     TRY(adamw_init(adamw, &s->reg));
     if (m->penalty) TRY(m->penalty(&s->run, penalty));
     *grad_norm = gradients_clip(&s->reg, clip);
-    FAIL_IF(!isfinite(*grad_norm) || !isfinite(*penalty), ST_DIVERGED, "the gradient's norm is %g at step %llu",
-            *grad_norm, (unsigned long long)step);
+    FAIL_IF(!isfinite(*penalty), ST_DIVERGED, "the penalty is %s at step %llu", lost(*penalty),
+            (unsigned long long)step);
+    FAIL_IF(!isfinite(*grad_norm), ST_DIVERGED, "the gradient's norm is %s at step %llu", lost(*grad_norm),
+            (unsigned long long)step);
     adamw_step(adamw, &s->reg, lr, (long)step + 1);
     return m->step_end ? m->step_end(&s->run) : ST_OK;
 }
