@@ -93,7 +93,7 @@ static status print_cells(const struct experiment *e, const int *index, int coun
         printf("%-*s  %s  %s\n", width, c->label, id, there ? "recorded" : "to do");
     }
     cell_namer_close(namer);
-    if (st == ST_OK) printf("%d cells, %d recorded in %s\n", count, done, e->runs_dir);
+    if (st == ST_OK) printf("%d cell%s, %d recorded in %s\n", count, count == 1 ? "" : "s", done, e->runs_dir);
     return st;
 }
 
@@ -101,7 +101,8 @@ static status print_cells(const struct experiment *e, const int *index, int coun
 
 static status summary(const struct experiment *e, const struct grid_outcome *out)
 {
-    printf("%d cells: %d done, %d skipped, %d failed", out->cells, out->done, out->skipped, out->failed);
+    printf("%d cell%s: %d done, %d skipped, %d failed", out->cells, out->cells == 1 ? "" : "s", out->done, out->skipped,
+           out->failed);
     if (out->left) printf(", %d not run", out->left);
     printf("; records in %s\n", e->runs_dir);
     for (int i = 0; i < out->failed; i++)
