@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include "bench/preset.h"
 #include "bench/schedule.h"
 #include "bench/session.h"
 #include "core/file.h"
@@ -12,6 +13,7 @@
 
 struct plan { /* what a case says about its run */
     const struct method *method;
+    const struct store *store; /* of the preset that the case is named by; NULL: f32 */
     const struct extras *extras;
     void *options;
     const char *base; /* model folder */
@@ -358,13 +360,28 @@ static status run_plan(struct check *c, const struct plan *p, struct session *s)
     return compare_eval(c, p, s);
 }
 
+/* The method that runs. A case tells all options itself, so of a preset only the store counts. */
+static status read_method(struct check *c, const struct method *asked, struct plan *p)
+{
+    struct preset preset;
+    TRY(preset_resolve(asked, c->arena, &preset));
+    const char *store = preset_value(&preset, "store");
+    p->method = preset.method;
+    p->extras = extras_of(preset.method);
+    if (!store) return ST_OK;
+    p->store = store_find(store);
+    FAIL_IF(!p->store, ST_INPUT, "method %s needs the store %s", asked->name, store);
+    return ST_OK;
+}
+
 status check_trajectory(struct check *c, void *ctx)
 {
-    struct plan p = {.method = method_of(c)};
+    struct plan p = {0};
     struct session s;
-    if (!p.method) return check_skip(c, "its method is not built yet");
-    if (p.method->unavailable) return check_skip(c, "%s: %s", p.method->name, p.method->unavailable);
-    p.extras = extras_of(p.method);
+    const struct method *asked = method_of(c);
+    if (!asked) return check_skip(c, "its method is not built yet");
+    if (asked->unavailable) return check_skip(c, "%s: %s", asked->name, asked->unavailable);
+    TRY(read_method(c, asked, &p));
     TRY(read_plan(c, *(enum adamw_form *)ctx, &p));
     struct session_spec spec = {.model = {.path = p.base,
                                           .head = HEAD_CLASSIFY,
@@ -375,6 +392,7 @@ status check_trajectory(struct check *c, void *ctx)
                                           .train_pooler = p.pooler},
                                 .method = p.method,
                                 .method_options = p.options,
+                                .store = p.store,
                                 .total_steps = (uint64_t)p.steps};
     TRY(session_open(&spec, &s));
     status st = run_plan(c, &p, &s);
