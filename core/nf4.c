@@ -95,7 +95,8 @@ void nf_thresholds(const float *level, int n, float *threshold)
 int nf_nearest(const float *threshold, int n, float x)
 {
     int code = 0;
-    for (int step = n / 2; step > 0; step /= 2) code += x > threshold[code + step - 1] ? step : 0;
+    for (int step = n / 2; step > 0; step /= 2) /* without a branch, which nobody could predict */
+        code += step & -(x > threshold[code + step - 1]);
     return code;
 }
 
