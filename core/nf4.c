@@ -6,7 +6,7 @@
 #include <string.h>
 #include "core/row_kernels.h"
 
-/* ---- tables ------------------------------------------------------------------------------------------------------ */
+/* ---- tables ---- */
 
 /* As published with QLoRA, single precision. */
 static const float nf4_published[NF_LEVELS] = {-1.0F,
@@ -100,7 +100,7 @@ int nf_nearest(const float *threshold, int n, float x)
     return code;
 }
 
-/* ---- packed codes ------------------------------------------------------------------------------------------------ */
+/* ---- packed codes ---- */
 
 size_t nf_code_bytes(const struct nf *q)
 {
@@ -147,7 +147,7 @@ static void unpack(const struct nf *q, size_t first, int n, uint8_t *code)
     for (int i = 0; i < n; i++) code[i] = (uint8_t)nf_code(q, first + (size_t)i);
 }
 
-/* ---- from codes to values ---------------------------------------------------------------------------------------- */
+/* ---- from codes to values ---- */
 
 float nf_absmax(const struct nf *q, size_t block)
 {
@@ -171,7 +171,7 @@ void nf_values(const struct nf *q, size_t first, int n, real *out)
     }
 }
 
-/* ---- from values to codes ---------------------------------------------------------------------------------------- */
+/* ---- from values to codes ---- */
 
 /* What a block's codes are looked up with. */
 struct tables {
@@ -282,7 +282,7 @@ status nf_quantize(const struct wsrc *w, const struct nf_format *format, struct 
     return st;
 }
 
-/* ---- sizes ------------------------------------------------------------------------------------------------------- */
+/* ---- sizes ---- */
 
 size_t nf_bytes(const struct nf *q)
 {

@@ -68,7 +68,7 @@ size_t nf_bytes(const struct nf *); /* codes, scales and offset */
 /* Storage bits an element of a large weight: 4 + 8/64 + 32/(64*256) = 4.127 for NF4 with blocks of 64, nested. */
 double nf_bits(const struct nf_format *);
 
-/* ---- tables ------------------------------------------------------------------------------------------------------ */
+/* ---- tables ---- */
 
 /* The 2^bits levels of the construction in METHODS 3.5, bits 2 .. 8, rising, level[2^(bits-1) - 1] = 0. */
 void nf_construct(int bits, double *level);

@@ -119,7 +119,7 @@ static status read_scales(struct matrix *m)
     return ST_OK;
 }
 
-/* ---- matrices ---------------------------------------------------------------------------------------------------- */
+/* ---- matrices ---- */
 
 static status compare_matrix(struct check *c, const struct checkpoint *ck, const char *name, const json_t *info)
 {
@@ -194,7 +194,7 @@ status check_nf4_matrices(struct check *c, void *ctx)
     return compare_tables(c);
 }
 
-/* ---- a model's layers -------------------------------------------------------------------------------------------- */
+/* ---- a model's layers ---- */
 
 static status compare_layer(struct check *c, const struct checkpoint *want, const struct checkpoint *base,
                             const char *name, double tolerance)
