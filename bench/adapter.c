@@ -4,6 +4,7 @@
 
 #include <string.h>
 #include "bench/adapter_names.h"
+#include "bench/preset.h"
 #include "core/text.h"
 
 /* ---- saving ---- */
@@ -48,54 +49,69 @@ static status write_tensors(const struct session *s, const char *path, const cha
 }
 
 static status save(const struct session *s, const char *path, const char *task, int max_len, struct text *options,
-                   struct arena *arena)
+                   struct text *store_options, struct arena *arena)
 {
     const struct method *m = s->run.method;
+    const struct store *store = s->store;
     if (m->options) TRY(option_canonical(m->options, s->run.options, m->name, options));
+    if (s->store_options) TRY(option_canonical(store->options, s->store_options, store->name, store_options));
     const char *labels = arena_printf(arena, "%d", s->model->num_labels);
     const char *length = arena_printf(arena, "%d", max_len);
     const char *seed = arena_printf(arena, "%llu", (unsigned long long)s->rng.seed);
     if (!labels || !length || !seed) return ST_MEMORY;
-    const char *const meta[] = {META_METHOD, m->name, META_OPTIONS, options->s ? options->s : "",
-                                META_TASK,   task,    META_MODEL,   s->model->hash,
-                                META_LABELS, labels,  META_MAX_LEN, length,
-                                META_SEED,   seed,    NULL};
+    const char *options_text = options->s ? options->s : "", *store_text = store_options->s ? store_options->s : "";
+    const char *const meta[] = {
+        META_METHOD, m->name, META_OPTIONS, options_text,   META_STORE,  store->name, META_STORE_OPTIONS, store_text,
+        META_TASK,   task,    META_MODEL,   s->model->hash, META_LABELS, labels,      META_MAX_LEN,       length,
+        META_SEED,   seed,    NULL};
     return write_tensors(s, path, meta, arena);
 }
 
 status adapter_save(const struct session *s, const char *path, const char *task, int max_len)
 {
-    struct text options = {0};
+    struct text options = {0}, store_options = {0};
     struct arena *arena = arena_new("saving an adapter");
-    status st = arena ? save(s, path, task, max_len, &options, arena) : ST_MEMORY;
+    status st = arena ? save(s, path, task, max_len, &options, &store_options, arena) : ST_MEMORY;
     text_free(&options);
+    text_free(&store_options);
     arena_free(arena);
     return st;
 }
 
 /* ---- the method of a file ---- */
 
-status adapter_method(const struct adapter_info *info, const char *where, const struct method **method, void **options,
-                      struct arena *arena)
+status adapter_options(const char *lines, const char *where, const struct option *table, void *options,
+                       struct arena *arena)
 {
-    char *rest = NULL, *copy = arena_strdup(arena, info->options ? info->options : "");
-    *options = NULL;
-    FAIL_IF(!info->method, ST_INPUT, "%s does not say which method it belongs to", where);
-    *method = method_find(info->method);
-    FAIL_IF(!*method, ST_UNSUPPORTED, "%s was made with the method '%s', which this build does not have", where,
-            info->method);
-    if (!(*method)->options) return ST_OK;
-    *options = arena_zalloc(arena, (*method)->option_size);
-    if (!copy || !*options) return ST_MEMORY;
-    TRY(option_defaults((*method)->options, *options, arena));
+    char *rest = NULL, *copy = arena_strdup(arena, lines);
+    if (!copy) return ST_MEMORY;
     for (char *line = strtok_r(copy, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
         char *value = strchr(line, '=');
         FAIL_IF(!value, ST_INPUT, "%s: '%s' in its options is no name=value", where, line);
         *value++ = 0;
         const char *dot = strchr(line, '.');
-        TRY(option_set((*method)->options, *options, dot ? dot + 1 : line, value, where, arena));
+        TRY(option_set(table, options, dot ? dot + 1 : line, value, where, arena));
     }
     return ST_OK;
+}
+
+status adapter_method(const struct adapter_info *info, const char *where, const struct method **method, void **options,
+                      struct arena *arena)
+{
+    struct preset preset;
+    *options = NULL;
+    FAIL_IF(!info->method, ST_INPUT, "%s does not say which method it belongs to", where);
+    *method = method_find(info->method);
+    FAIL_IF(!*method, ST_UNSUPPORTED, "%s was made with the method '%s', which this build does not have", where,
+            info->method);
+    TRY(preset_resolve(*method, arena, &preset));
+    *method = preset.method;
+    const struct option *table = preset.method->options;
+    if (!table) return ST_OK;
+    if (!(*options = arena_zalloc(arena, preset.method->option_size))) return ST_MEMORY;
+    TRY(option_defaults(table, *options, arena));
+    TRY(preset_apply(&preset, table, *options, arena));
+    return info->options ? adapter_options(info->options, where, table, *options, arena) : ST_OK;
 }
 
 /* ---- loading ---- */

@@ -9,6 +9,8 @@
 struct adapter_info {
     const char *method;  /* "lora" */
     const char *options; /* "name=value\n" lines of the method's option table; a word and a dot may stand in front */
+    const char *store;   /* how the base was kept when the adapter was trained: "nf4"; NULL: not told */
+    const char *store_options; /* as options, of the store's table */
     const char *task;
     const char *model_hash;
     int labels, max_len;
@@ -21,9 +23,12 @@ struct adapter_info {
  * (DoRA, ranks that differ by layer, ...) are ST_UNSUPPORTED. */
 status adapter_inspect(const char *path, struct arena *, struct adapter_info *);
 
-/* The method and its options as the file gives them, others at their defaults. where: for messages. */
+/* The method and its options as the file gives them, others at their defaults. where: for messages. A preset's name
+ * stands for its method and options. */
 status adapter_method(const struct adapter_info *, const char *where, const struct method **, void **options,
                       struct arena *);
+/* Sets options from lines as above. */
+status adapter_options(const char *lines, const char *where, const struct option *table, void *options, struct arena *);
 
 /* Tensors kept: P_ADAPTER, P_HEAD, P_STATE and every trained P_BASE. */
 status adapter_save(const struct session *, const char *path, const char *task, int max_len);

@@ -2,6 +2,7 @@
 #include <string.h>
 #include "bench/cli.h"
 #include "bench/experiment.h"
+#include "bench/preset.h"
 
 static const struct {
     unsigned flag;
@@ -40,26 +41,62 @@ static void show_options(const char *title, const struct option *table)
     option_help(stdout, table, 0);
 }
 
-static status show_method(const char *name)
+/* A copy of the table whose defaults are what the preset sets. */
+static status preset_table(const struct preset *p, const struct option *table, struct arena *arena,
+                           const struct option **out)
+{
+    struct option *copy;
+    int n = 0;
+    *out = table;
+    if (!table || p->settings == 0) return ST_OK;
+    while (table[n].name) n++;
+    NEW(copy, arena, n + 1);
+    memcpy(copy, table, sizeof *copy * (size_t)(n + 1));
+    for (int i = 0; i < n; i++) {
+        const char *value = preset_value(p, copy[i].name);
+        if (value) copy[i].def = value;
+    }
+    *out = copy;
+    return ST_OK;
+}
+
+/* What a preset comes to: the method's options and those of its store with the defaults that hold in it. */
+static status show_preset_options(const struct preset *p, struct arena *arena)
+{
+    const struct option *table;
+    const char *name = preset_value(p, "store");
+    const struct store *store = name ? store_find(name) : NULL;
+    TRY(preset_table(p, p->method->options, arena, &table));
+    show_options("Options in [row NAME]", table);
+    if (!store || !store->options) return ST_OK;
+    TRY(preset_table(p, store->options, arena, &table));
+    char title[128];
+    snprintf(title, sizeof title, "Options of store %s, beside them", store->name);
+    show_options(title, table);
+    return ST_OK;
+}
+
+static status show_method(const char *name, struct arena *arena)
 {
     const char *names[256];
     int n = 0;
+    struct preset preset;
     const struct method *m = method_find(name);
     for (const struct method *const *t = method_table; *t && n < 256; t++) names[n++] = (*t)->name;
     if (!m) return cli_unknown("", "method", name, names, n);
+    TRY(preset_resolve(m, arena, &preset));
     printf("%s: %s\n", m->name, m->summary);
     if (m->source) printf("source: %s\n", m->source);
     if (m->preset_of) printf("preset of %s with: %s\n", m->preset_of->name, m->preset);
     if (m->unavailable) printf("cannot run in this build: %s\n", m->unavailable);
     for (size_t i = 0; i < sizeof flag_texts / sizeof flag_texts[0]; i++)
-        if (m->flags & flag_texts[i].flag) printf("- %s\n", flag_texts[i].text);
-    while (m->preset_of) m = m->preset_of;
-    show_options("Options in [row NAME]", m->options);
-    return ST_OK;
+        if (preset.method->flags & flag_texts[i].flag) printf("- %s\n", flag_texts[i].text);
+    return show_preset_options(&preset, arena);
 }
 
-static status show_store(const char *name)
+static status show_store(const char *name, struct arena *arena)
 {
+    (void)arena;
     const char *names[64];
     int n = 0;
     const struct store *s = store_find(name);
@@ -71,8 +108,9 @@ static status show_store(const char *name)
     return ST_OK;
 }
 
-static status show_task(const char *name)
+static status show_task(const char *name, struct arena *arena)
 {
+    (void)arena;
     const char *names[256];
     int n = 0;
     const struct task *t = task_find(name);
@@ -101,13 +139,12 @@ static status show_task(const char *name)
 static status run_show(const void *options, char **args, int count, struct arena *arena)
 {
     static const char *const kinds[] = {"method", "store", "task", "train", "experiment"};
-    static status (*const show[])(const char *) = {show_method, show_store, show_task};
+    static status (*const show[])(const char *, struct arena *) = {show_method, show_store, show_task};
     (void)options;
-    (void)arena;
     for (int i = 0; i < 3; i++) {
         if (strcmp(args[0], kinds[i]) != 0) continue;
         FAIL_IF(count < 2, ST_USAGE, "show %s: which one? `peftgrid list %ss` names them", kinds[i], kinds[i]);
-        return show[i](args[1]);
+        return show[i](args[1], arena);
     }
     FAIL_IF(count == 2 && (strcmp(args[0], "train") == 0 || strcmp(args[0], "experiment") == 0), ST_USAGE,
             "show %s takes no name", args[0]);

@@ -75,9 +75,10 @@ static status from_experiment(const char *file, const char *task, struct wanted 
     return ST_OK;
 }
 
-static status find_store(const char *name, const struct store **store, void **options, struct arena *arena)
+/* The store of this name: with the options it had in training when the adapter tells them. */
+static status find_store(const struct wanted *w, const struct store **store, void **options, struct arena *arena)
 {
-    const char *names[64];
+    const char *names[64], *name = given(w->store) ? w->store : w->info.store;
     int n = 0;
     *store = store_find(given(name) ? name : "f32");
     *options = NULL;
@@ -85,7 +86,10 @@ static status find_store(const char *name, const struct store **store, void **op
     if (!*store) return cli_unknown("", "store", name, names, n);
     if (!(*store)->options) return ST_OK;
     if (!(*options = arena_zalloc(arena, (*store)->option_size))) return ST_MEMORY;
-    return option_defaults((*store)->options, *options, arena);
+    TRY(option_defaults((*store)->options, *options, arena));
+    bool as_trained = w->info.store_options && w->info.store && strcmp(w->info.store, name) == 0;
+    if (!as_trained) return ST_OK;
+    return adapter_options(w->info.store_options, w->adapter, (*store)->options, *options, arena);
 }
 
 /* "alpha=16 rslora=no" of the command line, over what the adapter says. */
@@ -128,7 +132,7 @@ static status open_session(struct deployment *d, struct wanted *w, const struct 
     TRY(adapter_method(&w->info, w->adapter, &spec.method, &method_options, d->arena));
     if (given(w->info.method) && strcmp(w->info.method, "lora") == 0) TRY(check_alpha(w, o));
     TRY(set_options(spec.method, method_options, o->options, d->arena));
-    TRY(find_store(w->store, &spec.store, &store_options, d->arena));
+    TRY(find_store(w, &spec.store, &store_options, d->arena));
     spec.method_options = method_options;
     spec.store_options = store_options;
     TRY(session_open(&spec, &d->session));

@@ -193,40 +193,6 @@ static status read_seeds(struct reader *r)
 
 /* ---- rows ---- */
 
-/* Adds the words "name=value" of a preset. */
-static status read_preset(struct reader *r, const struct method *m, struct key_value *kv, int *count)
-{
-    char **word;
-    int n;
-    TRY(text_split(m->preset ? m->preset : "", ' ', r->arena, &word, &n));
-    for (int i = 0; i < n; i++) {
-        char *eq = strchr(word[i], '=');
-        FAIL_IF(!eq || *count == MAX_NAMES, ST_INTERNAL, "method %s: its preset '%s' is not name=value words", m->name,
-                m->preset);
-        *eq = 0;
-        kv[(*count)++] = (struct key_value){word[i], eq + 1, 0};
-    }
-    return ST_OK;
-}
-
-/* Follows preset_of to the method that runs. Options of the outer preset come later, so they win. */
-static status resolve_presets(struct reader *r, const struct method *asked, struct grid_row *row)
-{
-    const struct method *chain[PRESET_DEPTH];
-    int depth = 0;
-    struct key_value *kv;
-    const struct method *m = asked;
-    for (; m->preset_of; m = m->preset_of) {
-        FAIL_IF(depth == PRESET_DEPTH, ST_INTERNAL, "method %s: presets of presets go too deep", asked->name);
-        chain[depth++] = m;
-    }
-    NEW(kv, r->arena, MAX_NAMES);
-    while (depth > 0) TRY(read_preset(r, chain[--depth], kv, &row->presets));
-    row->preset = kv;
-    row->method = m;
-    return ST_OK;
-}
-
 static status read_row(struct reader *r, const char *name, struct grid_row *row)
 {
     const char *names[MAX_NAMES];
@@ -250,7 +216,7 @@ static status read_row(struct reader *r, const char *name, struct grid_row *row)
     }
     FAIL_IF(m->unavailable, ST_UNSUPPORTED, "%s: method %s cannot run here: %s", place(r, row->line), m->name,
             m->unavailable);
-    return resolve_presets(r, m, row);
+    return preset_resolve(m, r->arena, &row->preset);
 }
 
 static status read_rows(struct reader *r)
@@ -313,9 +279,9 @@ static status not_the_trainers(struct reader *r, const struct ini_section *s, co
     struct train_options scratch = {0};
     for (int i = 0; i < r->grid.rows; i++) {
         const struct grid_row *row = &r->grid.row[i];
-        if (option_find(row->method->options, kv->key))
+        if (option_find(row->preset.method->options, kv->key))
             return fail(ST_USAGE, "%s: '%s' is an option of method %s and belongs in [row %s], not in [%s]",
-                        place(r, kv->line), kv->key, row->method->name, row->name, s->name);
+                        place(r, kv->line), kv->key, row->preset.method->name, row->name, s->name);
     }
     FAIL_IF(strcmp(kv->key, "store") == 0, ST_USAGE, "%s: 'store' belongs in a [row R] section, not in [%s]",
             place(r, kv->line), s->name);

@@ -66,7 +66,7 @@ static status put_settings(struct point *p, const struct key_value *kv, int coun
 static status collect(struct point *p, int row, int task)
 {
     const struct grid_spec *spec = p->spec;
-    TRY(put_settings(p, p->row->preset, p->row->presets));
+    TRY(put_settings(p, p->row->preset.setting, p->row->preset.settings));
     if (spec->train) TRY(put_settings(p, spec->train->kv, spec->train->count));
     TRY(put_settings(p, p->task->train, p->task->trains));
     if (p->row->section) TRY(put_settings(p, p->row->section->kv, p->row->section->count));
@@ -282,12 +282,21 @@ static status check_labels(const struct experiment *e, struct arena *arena)
     return ST_OK;
 }
 
+static bool reserved(const char *name)
+{
+    return option_find(train_option_table, name) || strcmp(name, "store") == 0 || strcmp(name, "method") == 0;
+}
+
 static status check_names(const struct method *m)
 {
     for (const struct option *o = m->options; o && o->name; o++)
-        FAIL_IF(option_find(train_option_table, o->name) || strcmp(o->name, "store") == 0 ||
-                    strcmp(o->name, "method") == 0,
-                ST_INTERNAL, "method %s: its option '%s' has the name of an option of the trainer", m->name, o->name);
+        FAIL_IF(reserved(o->name), ST_INTERNAL, "method %s: its option '%s' has the name of an option of the trainer",
+                m->name, o->name);
+    for (const struct store *const *s = store_table; *s; s++)
+        for (const struct option *o = (*s)->options; o && o->name; o++)
+            FAIL_IF(reserved(o->name) || option_find(m->options, o->name), ST_INTERNAL,
+                    "store %s: its option '%s' has the name of an option of the trainer or of method %s", (*s)->name,
+                    o->name, m->name);
     return ST_OK;
 }
 
@@ -296,7 +305,7 @@ static status start_point(struct point *p, const struct grid_spec *spec, int row
                           int *count)
 {
     *p = (struct point){.spec = spec, .row = &spec->row[row], .task = &spec->task[task], .arena = arena};
-    TRY(check_names(p->row->method));
+    TRY(check_names(p->row->preset.method));
     TRY(collect(p, row, task));
     long long n = 1;
     for (int i = 0; i < p->settings; i++) {
@@ -311,7 +320,7 @@ static status make_block(struct point *p, long long seed, int count, struct expe
 {
     for (int i = 0; i < count; i++) {
         struct cell c = {.row = p->row->name,
-                         .method = p->row->method,
+                         .method = p->row->preset.method,
                          .task = p->task->task,
                          .seed = seed,
                          .model_label = e->model};

@@ -4,17 +4,14 @@
 
 #include "bench/experiment.h"
 #include "bench/experiment_ini.h"
-
-enum { PRESET_DEPTH = 4 };
+#include "bench/preset.h"
 
 struct grid_row {
     const char *name;
     int line;
     const struct ini_section *section; /* NULL: none */
-    const struct method *method;       /* that runs */
-    const struct key_value *preset;    /* options of the preset it was named by, outermost last; line 0 */
-    int presets;
-    const char *asked; /* the method as asked for: "qlora" */
+    struct preset preset;              /* the method that runs, and what the preset it was named by sets */
+    const char *asked;                 /* the method as asked for: "qlora" */
 };
 struct grid_task {
     const char *name;

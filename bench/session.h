@@ -26,8 +26,8 @@ struct session_spec {
     const struct method *method;
     const void *method_options; /* filled from method->options; NULL only for methods without options */
     const struct store *store;  /* NULL: f32 */
-    const void *store_options;
-    const struct arith *arith; /* NULL: f32 */
+    const void *store_options;  /* NULL: the store's defaults */
+    const struct arith *arith;  /* NULL: f32 */
     const void *arith_options;
     uint64_t seed;
     uint64_t total_steps;

@@ -51,6 +51,8 @@ struct row_kernels {
     int (*all_finite)(const real *x, size_t n);
     void (*dropout)(const struct dropout_place *, real *x, int n, int first_col);
     void (*from_half)(const void *half, int n, real *y); /* IEEE binary16 of any alignment */
+    /* y = level[code] * scale, rounded to float; codes 0 .. 15, one a byte. */
+    void (*levels)(const uint8_t *code, int n, const float level[16], float scale, real *y);
 };
 extern const struct row_kernels rows_generic, rows_avx2, rows_avx512;
 

@@ -2,6 +2,7 @@
 #include "core/row_kernels.h"
 #include "core/rows_activation_body.h"
 #include "core/rows_draw_body.h"
+#include "core/rows_levels_body.h"
 #include "core/rows_norm_body.h"
 #include "core/rows_plain_body.h"
 #include "core/rows_softmax_body.h"
@@ -24,4 +25,5 @@ const struct row_kernels ROWS_TABLE = {
     .all_finite = row_all_finite,
     .dropout = row_dropout,
     .from_half = row_from_half,
+    .levels = row_levels,
 };

@@ -188,14 +188,19 @@ const struct store *store_find(const char *name)
 
 status model_build_stores(struct model *m, const struct store *store, const void *options)
 {
+    void *defaults = NULL;
+    if (!options && store->options) {
+        if (!(defaults = arena_zalloc(m->arena, store->option_size))) return ST_MEMORY;
+        TRY(option_defaults(store->options, defaults, m->arena));
+    }
     for (int i = 0; i < m->sites; i++) {
         struct site *s = m->site[i];
         if (s->kind != SITE_LINEAR || s->role == ROLE_POOLER || s->role == ROLE_CLASSIFIER) continue;
         struct wsrc src = param_source(s->weight);
-        if (param_trained(s->weight))
-            s->w = src;
-        else
-            TRY(store->build(options, &src, m->arena, &s->w));
+        s->w = src;
+        if (param_trained(s->weight)) continue;
+        status st = store->build(options ? options : defaults, &src, m->arena, &s->w);
+        if (st != ST_OK) return fail_in(st, "%s, store %s", s->name, store->name);
     }
     return ST_OK;
 }

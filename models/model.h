@@ -57,7 +57,8 @@ status model_backward(struct model *, struct pass *, const struct mat *dlogits);
  * HEAD_MLM step_examples counts the step's targets. A label outside of the model's range fails. */
 status model_loss(struct model *, struct pass *, const struct mat *logits, struct mat *dlogits, double *loss);
 
-/* Builds every linear site's store after attachment: site->w = store of its weight, unless the weight is trained. */
+/* Builds every linear site's store after attachment: site->w = store of its weight, unless the weight is trained.
+ * options NULL: the store's defaults. */
 status model_build_stores(struct model *, const struct store *, const void *options);
 
 /* The products of one layer and pass, for BOPs and FLOPs: calls fn once a product. l: sequence length, e: rows of the

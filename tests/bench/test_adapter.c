@@ -70,6 +70,39 @@ START_TEST(there_and_back)
 }
 END_TEST
 
+/* What the base was kept as goes with the adapter; a preset's name stands for its method and options. */
+START_TEST(stores_and_presets)
+{
+    struct session s;
+    struct adapter_info info;
+    const struct store *nf4 = store_find("nf4");
+    const struct method *method;
+    if (!arena) arena = arena_new("test");
+    void *store_options = arena_zalloc(arena, nf4->option_size), *options;
+    char text[64];
+    ck_ok(option_defaults(nf4->options, store_options, arena));
+    ck_ok(option_set(nf4->options, store_options, "block", "32", "test", arena));
+    info = (struct adapter_info){.method = "qlora", .options = "rank=2\n"};
+    ck_ok(adapter_method(&info, "test", &method, &options, arena));
+    ck_assert_ptr_eq(method, method_find("lora"));
+    option_text(option_find(method->options, "rank"), options, text, sizeof text);
+    ck_assert_str_eq(text, "2");
+    option_text(option_find(method->options, "dropout"), options, text, sizeof text);
+    ck_assert_str_eq(text, "0.1");
+    ck_ok(open_tiny("lora", "rank=1\n", 7, &s));
+    s.store = nf4, s.store_options = store_options;
+    const char *path = new_path("stored.safetensors");
+    ck_ok(adapter_save(&s, path, "mnli", 99));
+    session_close(&s);
+    ck_ok(adapter_inspect(path, arena, &info));
+    ck_assert_str_eq(info.store, "nf4");
+    ck_ok(option_defaults(nf4->options, store_options, arena));
+    ck_ok(adapter_options(info.store_options, path, nf4->options, store_options, arena));
+    option_text(option_find(nf4->options, "block"), store_options, text, sizeof text);
+    ck_assert_str_eq(text, "32");
+}
+END_TEST
+
 /* A file written by hand for the tiny model: names, shapes and values of one kind of foreign adapter. */
 static const char *write_foreign(const char *folder, const char *pattern, int rank, bool with_head)
 {
@@ -275,5 +308,6 @@ START_TEST(a_published_adapter)
 }
 END_TEST
 
-PG_TESTS(TEST(there_and_back), LOOP_TEST(peft_folders_in_both_prefix_forms, 0, 3), TEST(what_does_not_fit_is_refused),
-         TEST(other_forms_are_refused), TEST(broken_files_are_refused), TEST(peft_golden), TEST(a_published_adapter))
+PG_TESTS(TEST(there_and_back), TEST(stores_and_presets), LOOP_TEST(peft_folders_in_both_prefix_forms, 0, 3),
+         TEST(what_does_not_fit_is_refused), TEST(other_forms_are_refused), TEST(broken_files_are_refused),
+         TEST(peft_golden), TEST(a_published_adapter))

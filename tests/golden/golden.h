@@ -92,12 +92,14 @@ status golden_schedule(const char *name, int *schedule);
 
 /* ---- kinds of cases ---------------------------------------------------------------------------------------------- */
 
-check_fn check_encoder;    /* a tiny encoder: logits, loss, hidden states, all gradients, relative index */
-check_fn check_pretrained; /* an encoder whose weights lie elsewhere */
-check_fn check_container;  /* ctx: const char *, a weight file or folder below formats/ */
-check_fn check_broken;     /* ctx: const char *, a file or folder below bad/ */
-check_fn check_trajectory; /* ctx: enum adamw_form * */
-check_fn check_adapter;    /* an adapter folder of the peft library */
+check_fn check_encoder;      /* a tiny encoder: logits, loss, hidden states, all gradients, relative index */
+check_fn check_pretrained;   /* an encoder whose weights lie elsewhere */
+check_fn check_container;    /* ctx: const char *, a weight file or folder below formats/ */
+check_fn check_broken;       /* ctx: const char *, a file or folder below bad/ */
+check_fn check_trajectory;   /* ctx: enum adamw_form * */
+check_fn check_adapter;      /* an adapter folder of the peft library */
+check_fn check_nf4_matrices; /* NormalFloat: tables, codes, scales and values of matrices */
+check_fn check_nf4_base;     /* the same of a model's linear layers, through the store */
 check_fn check_metrics;
 check_fn check_schedules;
 check_fn check_tokenizer; /* ctx: const char *, the .ids file */

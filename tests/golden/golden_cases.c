@@ -77,6 +77,10 @@ static status run_method(struct suite *s, const char *name, const char *dir)
         suite_run(s, name, dir, check_trajectory, &torch);
     else if (has(s, dir, "adapter/adapter_config.json"))
         suite_run(s, name, dir, check_adapter, NULL);
+    else if (has(s, dir, "nf4.safetensors"))
+        suite_run(s, name, dir, check_nf4_matrices, NULL);
+    else if (has(s, dir, "store.safetensors"))
+        suite_run(s, name, dir, check_nf4_base, NULL);
     else
         suite_run(s, name, dir, skip_method, NULL);
     if (trained && has(s, dir, "trajectory_hf44.safetensors")) {

@@ -1,0 +1,22 @@
+/* Presets: names that stand for another method with options. A preset's settings may be options of the method, of a
+ * store (and `store` itself) or of the trainer, as in a [row R] section. */
+#ifndef PG_BENCH_PRESET_H
+#define PG_BENCH_PRESET_H
+
+#include "core/option.h"
+#include "datasets/dataset.h" /* struct key_value */
+#include "methods/method.h"
+
+struct preset {
+    const struct method *method;     /* that runs */
+    const struct key_value *setting; /* a preset of a preset comes later, so the last of a name holds; line 0 */
+    int settings;                    /* 0 for a method that is no preset */
+};
+
+/* Follows preset_of to the method that runs. */
+status preset_resolve(const struct method *asked, struct arena *, struct preset *);
+const char *preset_value(const struct preset *, const char *key); /* NULL: not set */
+/* Sets those options of a table that the preset sets. */
+status preset_apply(const struct preset *, const struct option *table, void *base, struct arena *);
+
+#endif

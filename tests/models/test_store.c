@@ -1,0 +1,192 @@
+/* Stores: whatever keeps a frozen weight, products see one matrix. NF4 in particular: tiles equal the whole, products
+ * have the bits of a dense copy, memory is the quantised size, options, faults, models. */
+#include "tests/pgtest.h"
+
+#include <math.h>
+#include "core/gemm.h"
+#include "core/nf4.h"
+#include "core/parallel.h"
+#include "tests/model_fixture.h"
+
+static const char bert[] =
+    "{\"model_type\": \"bert\", \"hidden_size\": 12, \"num_hidden_layers\": 2, \"num_attention_heads\": 3, "
+    "\"intermediate_size\": 20, \"vocab_size\": 30, \"max_position_embeddings\": 16, \"type_vocab_size\": 2}";
+
+static struct arena *arena;
+
+static real *random_reals(const char *name, size_t n)
+{
+    const struct rng rng = {.seed = 3};
+    real *x = arena_alloc(arena, sizeof *x * n);
+    rng_fill_normal(&rng, name, x, n, 0, 0.3);
+    return x;
+}
+
+/* Options of a store from words such as "bits=3 block=8"; arena memory. */
+static const void *options_of(const struct store *s, const char *words)
+{
+    char copy[256], *rest = NULL;
+    if (!arena) arena = arena_new("test");
+    void *base = arena_zalloc(arena, s->option_size + 1);
+    ck_ok(option_defaults(s->options, base, arena));
+    snprintf(copy, sizeof copy, "%s", words);
+    for (char *w = strtok_r(copy, " ", &rest); w; w = strtok_r(NULL, " ", &rest)) {
+        char *value = strchr(w, '=');
+        *value++ = 0;
+        ck_ok(option_set(s->options, base, w, value, "test", arena));
+    }
+    return base;
+}
+
+static struct wsrc nf4_of(const real *w, int rows, int cols, const char *words, struct arena *keep)
+{
+    const struct store *s = store_find("nf4");
+    ck_assert_ptr_nonnull(s);
+    struct wsrc dense = wsrc_dense(w, rows, cols), out;
+    ck_ok(s->build(options_of(s, words), &dense, keep, &out));
+    ck_assert(out.rows == rows && out.cols == cols && out.dense == NULL);
+    return out;
+}
+
+static const char *const formats[] = {"bits=4", "bits=3 block=8", "bits=2 block=100 double_quant=no",
+                                      "bits=4 block=33 double_quant=yes"};
+enum { FORMATS = 4 };
+
+/* Every rectangle of a store's weight, with every row distance, equals that part of the whole; the codes of the whole
+ * are those of nf_quantize. */
+START_TEST(tiles)
+{
+    enum { ROWS = 11, COLS = 37, LD = 40 };
+    arena = arena_new("test");
+    const real *w = random_reals("w", ROWS * COLS);
+    for (int f = 0; f < FORMATS; f++) {
+        struct wsrc q = nf4_of(w, ROWS, COLS, formats[f], arena);
+        real whole[ROWS * COLS], values[ROWS * COLS], part[ROWS * LD];
+        q.tile(&q, 0, ROWS, 0, COLS, whole, COLS);
+        nf_values(q.ctx, 0, ROWS * COLS, values);
+        ck_assert_int_eq(memcmp(whole, values, sizeof whole), 0);
+        int wrong = 0;
+        for (int r0 = 0; r0 < ROWS; r0++)
+            for (int nr = 1; nr <= ROWS - r0; nr += 3)
+                for (int c0 = 0; c0 < COLS; c0++)
+                    for (int nc = 1; nc <= COLS - c0; nc += 1 + nc / 3) {
+                        for (int i = 0; i < ROWS * LD; i++) part[i] = -77;
+                        q.tile(&q, r0, nr, c0, nc, part, LD);
+                        for (int r = 0; r < ROWS; r++)
+                            for (int c = 0; c < LD; c++)
+                                wrong += part[r * LD + c] != (r < nr && c < nc ? whole[(r0 + r) * COLS + c0 + c] : -77);
+                    }
+        ck_assert_msg(wrong == 0, "%s: %d values differ", formats[f], wrong);
+    }
+}
+END_TEST
+
+/* Sizes that need several tiles in every direction, one and two threads: the bits of a dense copy. */
+START_TEST(products)
+{
+    enum { ROWS = 700, COLS = 530, T = 65 };
+    arena = arena_new("test");
+    const real *w = random_reals("w", ROWS * COLS);
+    struct mat x = mat_of(random_reals("x", T * COLS), T, COLS), dy = mat_of(random_reals("dy", T * ROWS), T, ROWS);
+    struct mat y[2], dx[2];
+    for (int k = 0; k < 2; k++) {
+        y[k] = mat_of(random_reals("y", T * ROWS), T, ROWS);
+        dx[k] = mat_of(random_reals("dx", T * COLS), T, COLS);
+    }
+    const real *bias = random_reals("bias", ROWS);
+    for (int f = 0; f < FORMATS; f++) {
+        struct wsrc q = nf4_of(w, ROWS, COLS, formats[f], arena);
+        real *copy = arena_alloc(arena, sizeof *copy * ROWS * COLS);
+        q.tile(&q, 0, ROWS, 0, COLS, copy, COLS);
+        struct wsrc dense = wsrc_dense(copy, ROWS, COLS);
+        for (int threads = 1; threads <= 2; threads++) {
+            parallel_set_threads(threads);
+            linear_forward(&x, &dense, bias, &y[0]);
+            linear_forward(&x, &q, bias, &y[1]);
+            ck_assert_int_eq(memcmp(y[0].a, y[1].a, sizeof(real) * T * ROWS), 0);
+            linear_backward_x(&dy, &dense, &dx[0], false);
+            linear_backward_x(&dy, &q, &dx[1], false);
+            ck_assert_int_eq(memcmp(dx[0].a, dx[1].a, sizeof(real) * T * COLS), 0);
+        }
+    }
+}
+END_TEST
+
+/* What stays is what the bits say; the scales of the way there do not. */
+START_TEST(memory)
+{
+    enum { ROWS = 768, COLS = 768, N = ROWS * COLS };
+    static const struct {
+        const char *words;
+        double bits;
+    } sizes[] = {{"", 4.127}, {"double_quant=no", 4.5}, {"bits=3", 3.127}, {"bits=2 block=32 double_quant=no", 3}};
+    arena = arena_new("test");
+    const real *w = random_reals("w", N);
+    for (int k = 0; k < 4; k++) {
+        struct arena *keep = arena_new("kept");
+        struct wsrc q = nf4_of(w, ROWS, COLS, sizes[k].words, keep);
+        ck_assert_double_eq_tol(q.bits, sizes[k].bits, 1e-3);
+        double held = 8.0 * (double)arena_used(keep) / N;
+        ck_assert_double_ge(held, q.bits);
+        ck_assert_double_le(held, q.bits + 0.01);
+        arena_free(keep);
+    }
+}
+END_TEST
+
+START_TEST(options)
+{
+    const struct store *s = store_find("nf4");
+    arena = arena_new("test");
+    void *base = arena_zalloc(arena, s->option_size);
+    ck_ok(option_defaults(s->options, base, arena));
+    ck_fails(option_set(s->options, base, "bits", "5", "here", arena), ST_USAGE, "here: option bits is '5'");
+    ck_fails(option_set(s->options, base, "block", "4", "here", arena), ST_USAGE, "option block is '4'");
+    ck_fails(option_set(s->options, base, "double_quant", "maybe", "here", arena), ST_USAGE, "double_quant");
+}
+END_TEST
+
+static void site_weight(struct fixture *f, const char *name, real value)
+{
+    struct param *p = param_find(&f->reg, name);
+    ck_ok(param_load(&f->reg, p));
+    p->data[7] = value;
+    p->src = wsrc_dense(p->data, p->rows, p->cols);
+}
+
+/* The linear layers outside the head are quantised, with defaults when no options are given; thawed weights stay as
+ * they are; a fault names the layer. */
+START_TEST(models)
+{
+    struct fixture f;
+    static const int lengths[] = {5, 3};
+    struct mat before, after;
+    notice_quiet(1);
+    fixture_random(&f, bert, HEAD_CLASSIFY, 2);
+    fixture_batch_random(&f, lengths, 2);
+    fixture_forward(&f, &before, NULL);
+    real logit = before.a[0];
+    struct param *thawed = param_find(&f.reg, "bert.encoder.layer.1.output.dense.weight");
+    ck_ok(param_thaw(&f.reg, thawed));
+    ck_ok(model_build_stores(f.model, store_find("nf4"), NULL));
+    int quantised = 0;
+    for (int i = 0; i < f.model->sites; i++) {
+        const struct site *s = f.model->site[i];
+        if (s->kind == SITE_LINEAR && s->w.bits < 32) quantised++;
+        if (s->role == ROLE_POOLER || s->role == ROLE_CLASSIFIER || s->weight == thawed)
+            ck_assert_double_eq(s->w.bits, 32);
+    }
+    ck_assert_int_eq(quantised, 2 * 6 - 1);
+    fixture_forward(&f, &after, NULL);
+    ck_assert_double_ne((double)after.a[0], (double)logit);
+    ck_assert(isfinite(after.a[0]));
+    fixture_close(&f);
+    fixture_random(&f, bert, HEAD_CLASSIFY, 2);
+    site_weight(&f, "bert.encoder.layer.0.attention.self.key.weight", (real)NAN);
+    ck_fails(model_build_stores(f.model, store_find("nf4"), NULL), ST_INPUT,
+             "bert.encoder.layer.0.attention.self.key, store nf4: weight (0, 7) is no finite number");
+    fixture_close(&f);
+}
+END_TEST
+
+PG_TESTS(TEST(tiles), TEST(products), TEST(memory), TEST(options), TEST(models))
