@@ -19,7 +19,8 @@ struct arena {
     const char *name;
     struct block *top;
     size_t peak, next_size;
-    size_t first_size; /* the first block is to hold all that was ever in use at once: a later pass needs no second */
+    size_t first_size;   /* the first block is to hold all that was ever in use at once: a later pass needs no second */
+    struct block *spare; /* given back by a reset to a mark within the arena: loops of mark and reset take it again */
 };
 
 static long fail_countdown, allocations;
@@ -43,19 +44,34 @@ struct arena *arena_new(const char *name)
     return a;
 }
 
-static void block_free(struct arena *a)
+static void block_free(struct block *b)
 {
-    struct block *b = a->top;
-    a->top = b->prev;
+    if (!b) return;
     total_held -= b->size;
     free(b->data);
     free(b);
 }
 
+static struct block *block_pop(struct arena *a)
+{
+    struct block *b = a->top;
+    a->top = b->prev;
+    return b;
+}
+
+/* Keeps the largest block given back. */
+static void block_spare(struct arena *a, struct block *b)
+{
+    int better = !a->spare || b->size > a->spare->size;
+    block_free(better ? a->spare : b);
+    if (better) a->spare = b;
+}
+
 void arena_free(struct arena *a)
 {
     if (!a) return;
-    while (a->top) block_free(a);
+    while (a->top) block_free(block_pop(a));
+    block_free(a->spare);
     free(a);
 }
 
@@ -63,7 +79,14 @@ static int block_add(struct arena *a, size_t need)
 {
     size_t usual = !a->top && a->first_size ? a->first_size : a->next_size;
     size_t size = need > usual ? need : usual;
-    struct block *b = malloc(sizeof *b);
+    struct block *b = a->spare;
+    if (b && b->size >= (a->top ? need : size)) {
+        a->spare = NULL;
+        *b = (struct block){a->top, b->size, 0, a->top ? a->top->before + a->top->used : 0, b->data};
+        a->top = b;
+        return 1;
+    }
+    b = malloc(sizeof *b);
     if (!b) return 0;
     b->data = aligned_alloc(ALIGN, size);
     if (!b->data) {
@@ -135,7 +158,13 @@ void arena_reset(struct arena *a, struct arena_mark m)
      * blocks make room for one of their size, so that passes settle on memory that is mapped once. */
     int keep = !m.block && a->top && !a->top->prev;
     if (!m.block && !keep) a->first_size = a->peak;
-    while (a->top && a->top != m.block && !keep) block_free(a);
+    while (a->top && a->top != m.block && !keep) {
+        struct block *b = block_pop(a);
+        if (m.block)
+            block_spare(a, b);
+        else
+            block_free(b);
+    }
     if (!a->top) return;
     size_t used = m.block ? m.used : 0;
     if (poison) poison_fill(a->top->data + used, a->top->used - used);

@@ -86,34 +86,37 @@ static gemm_piece_fn *kernels(int n)
                                    : gemm_piece_avx512; /* 8 columns fill half of a long vector only */
 }
 
-/* Cuts until every thread has some pieces to take, as long as pieces stay large enough to be worth packing for. */
+/* What packing costs when C is cut into rows x columns parts: every part packs its rows of A and its columns of B. A
+ * weight source is dear, since it is dequantised while it is packed. */
+static double packing_cost(const struct gemm_problem *p, int rows, int columns)
+{
+    double a = p->a.w != NULL ? 4 : 1, b = p->b.w != NULL ? 4 : p->b.trans ? 1 : 0.5;
+    return a * p->m * p->k * columns + b * p->n * p->k * rows;
+}
+
+/* Cuts until every thread has some pieces to take, as long as pieces stay large enough to be worth handing out, and
+ * among the cuts that do so takes the one with the least packing. */
 static void cut_up(struct cut *c, int threads)
 {
-    enum { PIECE_WORK = 1 << 18, PIECES_A_THREAD = 4, NARROW = 4 * GEMM_PAD, LOW = 192 };
+    enum { PIECE_WORK = 1 << 18, PIECES_A_THREAD = 4, LEAST = GEMM_PAD };
     const struct gemm_problem *p = c->p;
-    double work = (double)p->m * p->n * p->k;
-    double most = work / PIECE_WORK;
-    int wanted = threads * PIECES_A_THREAD;
+    double most = (double)p->m * p->n * p->k / PIECE_WORK, best = 0;
+    int wanted = threads == 1 ? 1 : threads * PIECES_A_THREAD;
     if (wanted > most) wanted = most < 1 ? 1 : (int)most;
-    if (threads == 1) wanted = 1;
-    int columns = (p->n + GEMM_NC - 1) / GEMM_NC, rows = 1;
-    while (rows * columns < wanted) {
-        bool source = p->b.w != NULL; /* rows beyond one part mean that a weight is dequantised more than once */
-        if (p->n / columns >= 2 * NARROW || (source && p->n / columns >= 2 * GEMM_PAD))
-            columns++;
-        else if (p->m / rows >= 2 * LOW)
-            rows++;
-        else if (p->n / columns >= 2 * GEMM_PAD)
-            columns++;
-        else if (p->m / rows >= 32)
-            rows++;
-        else
-            break;
+    int least_columns = (p->n + GEMM_NC - 1) / GEMM_NC, most_columns = (p->n + LEAST - 1) / LEAST;
+    int most_rows = (p->m + LEAST - 1) / LEAST, best_columns = least_columns;
+    c->rows = 1;
+    for (int rows = 1; rows <= wanted && rows <= most_rows; rows++) {
+        int columns = (wanted + rows - 1) / rows;
+        if (columns < least_columns) columns = least_columns;
+        if (columns > most_columns) columns = most_columns;
+        double cost = packing_cost(p, rows, columns);
+        if (rows * columns < wanted) cost *= 2.0 * wanted / (rows * columns); /* too few pieces: idle threads */
+        if (best == 0 || cost < best) best = cost, c->rows = rows, best_columns = columns;
     }
-    int width = (p->n + columns - 1) / columns;
-    c->width = columns == 1 ? p->n : (width + GEMM_PAD - 1) / GEMM_PAD * GEMM_PAD;
+    int width = (p->n + best_columns - 1) / best_columns;
+    c->width = best_columns == 1 ? p->n : (width + GEMM_PAD - 1) / GEMM_PAD * GEMM_PAD;
     c->columns = (p->n + c->width - 1) / c->width;
-    c->rows = rows;
 }
 
 static void multiply(struct gemm_problem *p, bool serial)

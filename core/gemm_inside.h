@@ -28,7 +28,7 @@ struct gemm_problem {
 enum {
     GEMM_KC = 256,                /* k in one block */
     GEMM_MC = 144,                /* rows of A in one block */
-    GEMM_NC = 384,                /* columns of a piece, at most */
+    GEMM_NC = 768,                /* columns of a piece, at most */
     GEMM_PAD = 32,                /* widest panel */
     GEMM_A = GEMM_MC * GEMM_KC,   /* A block */
     GEMM_B = GEMM_NC * GEMM_KC,   /* B panels */

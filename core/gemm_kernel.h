@@ -9,7 +9,7 @@
 #include <string.h>
 #include "core/gemm_inside.h"
 
-#if defined(__AVX512F__) || defined(__AVX2__)
+#ifdef __SSE__
 #include <immintrin.h>
 #endif
 #if defined(__AVX512F__) && defined(PG_DOUBLE)
@@ -59,9 +59,14 @@ typedef real vec;
 #endif
 #endif
 
-enum { WIDTH = 2 * LANES, ROWS = 12 }; /* of a full panel; of the tallest micro-tile */
+enum {
+    WIDTH = 2 * LANES,        /* of a full panel */
+    ROWS = 12,                /* of the tallest micro-tile */
+    LINE = 64 / sizeof(real), /* of the cache */
+};
 #define INLINE static inline __attribute__((always_inline))
 #define UNROLL _Pragma("GCC unroll 16")
+#define UNROLL_K _Pragma("GCC unroll 4")
 
 /* ---- micro-kernels ------------------------------------------------------------------------------------------------
  */
@@ -79,6 +84,7 @@ INLINE void micro(int mr, int nv, int k, const real *a, ptrdiff_t ars, ptrdiff_t
     const real *row[ROWS / 3]; /* every third row of A; x86 reaches the two between by scaled indices */
     UNROLL
     for (int i = 0; i < mr; i += 3) row[i / 3] = a + i * ars;
+    UNROLL_K
     for (int l = 0; l < k; l++) {
         vec bv[2];
         UNROLL
@@ -190,32 +196,44 @@ INLINE int panel_width(int columns)
     return columns <= LANES ? LANES : WIDTH;
 }
 
+/* Rows of B from row l of k_all on into the panels; a few rows at a time, so that both sides are runs of memory. */
+static void copy_panels(const real *src, ptrdiff_t ld, int l, int k, int k_all, int n, real *dst)
+{
+    enum { STRIP = 8 };
+    for (int end = l + k; l < end; l += STRIP, src += STRIP * ld) {
+        int rows = end - l < STRIP ? end - l : STRIP;
+        for (int j = 0; j < n; j += WIDTH) {
+            int cols = n - j < WIDTH ? n - j : WIDTH, width = panel_width(cols);
+            copy_panel(src + j, ld, rows, cols, width, dst + (ptrdiff_t)j * k_all + (ptrdiff_t)l * width);
+        }
+    }
+}
+
 /* Rows l0 .. l0+k-1, columns j0 .. j0+n-1 of B as panels, one after the other. */
 static void pack_b(const struct gemm_in *b, int l0, int k, int j0, int n, struct gemm_buffers *buf)
 {
-    if (b->w != NULL && !b->trans) { /* whole rows of the weight, as many as the buffer takes */
+    if (!b->trans && b->w == NULL) {
+        copy_panels(b->p + (ptrdiff_t)l0 * b->ld + j0, b->ld, 0, k, k, n, buf->b);
+        return;
+    }
+    if (!b->trans) { /* whole rows of the weight, as many as the buffer takes */
         int some = GEMM_RAW / n;
         for (int l = 0; l < k; l += some) {
             int rows = k - l < some ? k - l : some;
             b->w->tile(b->w, l0 + l, rows, j0, n, buf->raw, n);
-            for (int j = 0; j < n; j += WIDTH) {
-                int cols = n - j < WIDTH ? n - j : WIDTH, width = panel_width(cols);
-                copy_panel(buf->raw + j, n, rows, cols, width, buf->b + (ptrdiff_t)j * k + (ptrdiff_t)l * width);
-            }
+            copy_panels(buf->raw, n, l, rows, k, n, buf->b);
         }
         return;
     }
     for (int j = 0; j < n; j += WIDTH) {
         int cols = n - j < WIDTH ? n - j : WIDTH, width = panel_width(cols);
-        real *dst = buf->b + (ptrdiff_t)j * k;
+        const real *src = b->p + (ptrdiff_t)(j0 + j) * b->ld + l0;
+        ptrdiff_t ld = b->ld;
         if (b->w != NULL) {
             b->w->tile(b->w, j0 + j, cols, l0, k, buf->raw, k);
-            transpose_panel(buf->raw, k, k, cols, width, dst);
-        } else if (b->trans) {
-            transpose_panel(b->p + (ptrdiff_t)(j0 + j) * b->ld + l0, b->ld, k, cols, width, dst);
-        } else {
-            copy_panel(b->p + (ptrdiff_t)l0 * b->ld + j0 + j, b->ld, k, cols, width, dst);
+            src = buf->raw, ld = k;
         }
+        transpose_panel(src, ld, k, cols, width, buf->b + (ptrdiff_t)j * k);
     }
 }
 
@@ -251,6 +269,43 @@ static void pack_columns(const real *src, ptrdiff_t ld, int l, int k, int k_all,
     }
 }
 
+#if defined(__SSE__) && !defined(PG_DOUBLE)
+/* dst[l*stride + i] = src[i*ld + l], 4 x 4. */
+INLINE void transpose_four(const real *src, ptrdiff_t ld, real *dst, ptrdiff_t stride)
+{
+    __m128 r0 = _mm_loadu_ps(src), r1 = _mm_loadu_ps(src + ld), r2 = _mm_loadu_ps(src + 2 * ld);
+    __m128 r3 = _mm_loadu_ps(src + 3 * ld);
+    _MM_TRANSPOSE4_PS(r0, r1, r2, r3);
+    _mm_storeu_ps(dst, r0), _mm_storeu_ps(dst + stride, r1);
+    _mm_storeu_ps(dst + 2 * stride, r2), _mm_storeu_ps(dst + 3 * stride, r3);
+}
+#else
+INLINE void transpose_four(const real *src, ptrdiff_t ld, real *dst, ptrdiff_t stride)
+{
+    for (int i = 0; i < 4; i++)
+        for (int l = 0; l < 4; l++) dst[l * stride + i] = src[i * ld + l];
+}
+#endif
+
+/* m rows of k values into the tiles' [k][rows]. */
+static void pack_rows(const real *src, ptrdiff_t ld, int k, int m, int tiles, real *dst)
+{
+    for (int t = 0; t < tiles; t++) {
+        int i = tile_begin(m, tiles, t), mr = tile_begin(m, tiles, t + 1) - i, fours = mr / 4 * 4;
+        const real *from = src + i * ld;
+        real *to = dst + (ptrdiff_t)i * k;
+        for (int l = 0; l + 4 <= k; l += 4) {
+            if (l % LINE == 0 && t + 1 < tiles)
+                for (int r = 0; r < mr; r++) __builtin_prefetch(from + (mr + r) * ld + l);
+            for (int r = 0; r < fours; r += 4) transpose_four(from + r * ld + l, ld, to + (ptrdiff_t)l * mr + r, mr);
+            for (int r = fours; r < mr; r++)
+                for (int j = l; j < l + 4; j++) to[(ptrdiff_t)j * mr + r] = from[r * ld + j];
+        }
+        for (int l = k / 4 * 4; l < k; l++)
+            for (int r = 0; r < mr; r++) to[(ptrdiff_t)l * mr + r] = from[r * ld + l];
+    }
+}
+
 /* A block of A as the micro-kernels read it: element (i, l) of tile t is p[t's first row * tile_step + i*ars + l*aks].
  */
 struct block_a {
@@ -258,13 +313,18 @@ struct block_a {
     ptrdiff_t tile_step, ars; /* ars 1: packed, the stride along l is the tile's height */
 };
 
-static struct block_a take_a(const struct gemm_in *a, int i0, int m, int l0, int k, int tiles, struct gemm_buffers *buf)
+/* Rows that run along k can be read where they lie; for many columns a packed copy is faster, whose tiles are one
+ * stream of memory each. */
+enum { PACK_FOR = 160 };
+
+static struct block_a take_a(const struct gemm_in *a, int i0, int m, int l0, int k, int tiles, int n,
+                             struct gemm_buffers *buf)
 {
     if (a->w != NULL && !a->trans) {
         a->w->tile(a->w, i0, m, l0, k, buf->a, k);
         return (struct block_a){buf->a, k, k};
     }
-    if (!a->trans) return (struct block_a){a->p + (ptrdiff_t)i0 * a->ld + l0, a->ld, a->ld};
+    if (!a->trans && n < PACK_FOR) return (struct block_a){a->p + (ptrdiff_t)i0 * a->ld + l0, a->ld, a->ld};
     if (a->w != NULL) {
         int some = GEMM_RAW / m;
         for (int l = 0; l < k; l += some) {
@@ -272,6 +332,8 @@ static struct block_a take_a(const struct gemm_in *a, int i0, int m, int l0, int
             a->w->tile(a->w, l0 + l, rows, i0, m, buf->raw, m);
             pack_columns(buf->raw, m, l, rows, k, m, tiles, buf->a);
         }
+    } else if (!a->trans) {
+        pack_rows(a->p + (ptrdiff_t)i0 * a->ld + l0, a->ld, k, m, tiles, buf->a);
     } else {
         pack_columns(a->p + (ptrdiff_t)l0 * a->ld + i0, a->ld, 0, k, k, m, tiles, buf->a);
     }
@@ -320,21 +382,101 @@ struct block {
     bool load;
 };
 
-/* Columns j .. j+cols-1 of the block: all tiles of rows against one panel of B. */
-static void one_panel(const struct block *s, const struct block_a *a, int j, int cols, const real *b, ptrdiff_t bks)
+/* ---- one block: the product of one block of A and the panels of B ---------------------------------------------------
+ */
+
+/* Where the panels of B begin, and from which column on they are packed ones. */
+struct block_b {
+    const real *direct, *packed;
+    int packed_from;
+    ptrdiff_t ld; /* of direct */
+};
+
+struct panel {
+    int j, cols;
+    const real *b;
+    ptrdiff_t bks;
+    bool more; /* another packed panel follows it in memory */
+};
+
+static struct panel panel_at(const struct block *s, const struct block_b *b, int j)
 {
-    const struct gemm_problem *p = s->p;
-    bool two = cols > LANES, whole = cols == (two ? WIDTH : LANES) && p->col == 1;
-    for (int t = 0; t < s->tiles; t++) {
-        int i = tile_begin(s->m, s->tiles, t), mr = tile_begin(s->m, s->tiles, t + 1) - i;
-        micro_fn *fn = two ? micro_two[mr - 1] : micro_one[mr - 1];
-        const real *at = a->p + i * a->tile_step;
-        ptrdiff_t aks = a->ars == 1 ? mr : 1;
-        real *c = p->c + (s->i0 + i) * p->row + (s->j0 + j) * p->col;
-        if (whole)
-            fn(s->k, at, a->ars, aks, b, bks, c, p->row, s->load);
-        else
-            micro_through(fn, mr, cols, s->k, at, a->ars, aks, b, bks, c, p->row, p->col, s->load);
+    if (j < b->packed_from) {
+        int rest = b->packed_from - j;
+        return (struct panel){j, rest < WIDTH ? LANES : WIDTH, b->direct + j, b->ld, false};
+    }
+    int rest = s->n - j, cols = rest < WIDTH ? rest : WIDTH;
+    const real *at = b->packed + (ptrdiff_t)(j - b->packed_from) * s->k;
+    return (struct panel){j, cols, at, panel_width(cols), rest > WIDTH};
+}
+
+struct tile {
+    int i, rows;
+    const real *a;
+    ptrdiff_t aks;
+};
+
+static struct tile tile_at(const struct block *s, const struct block_a *a, int t)
+{
+    int i = tile_begin(s->m, s->tiles, t), rows = tile_begin(s->m, s->tiles, t + 1) - i;
+    return (struct tile){i, rows, a->p + i * a->tile_step, a->ars == 1 ? rows : 1};
+}
+
+static void one_tile(const struct block *s, const struct block_a *a, const struct tile *t, const struct panel *p)
+{
+    const struct gemm_problem *g = s->p;
+    bool two = p->cols > LANES;
+    micro_fn *fn = two ? micro_two[t->rows - 1] : micro_one[t->rows - 1]; /* gcc's size check follows this form */
+    real *c = g->c + (s->i0 + t->i) * g->row + (s->j0 + p->j) * g->col;
+    if (p->cols == (two ? WIDTH : LANES) && g->col == 1)
+        fn(s->k, t->a, a->ars, t->aks, p->b, p->bks, c, g->row, s->load);
+    else
+        micro_through(fn, t->rows, p->cols, s->k, t->a, a->ars, t->aks, p->b, p->bks, c, g->row, g->col, s->load);
+}
+
+/* While a tile is computed: the lines of C that the next one begins with, its rows of A when they are read where they
+ * lie, and this tile's share of the next panel of B. */
+static void prefetch_for(const struct block *s, const struct block_a *a, int t, const struct tile *now,
+                         const struct panel *p)
+{
+    const struct gemm_problem *g = s->p;
+    bool last = t + 1 == s->tiles;
+    if (g->col == 1 && (!last || p->more)) {
+        const real *c = g->c + (s->i0 + (last ? 0 : now->i + now->rows)) * g->row + s->j0 + p->j + (last ? p->cols : 0);
+        for (int i = 0; i < now->rows; i++) __builtin_prefetch(c + i * g->row, 1);
+    }
+    if (p->j == 0 && a->ars > 1 && !last)
+        for (int i = 0; i < now->rows; i++)
+            for (int l = 0; l < s->k; l += LINE) __builtin_prefetch(now->a + (now->rows + i) * a->ars + l);
+    ptrdiff_t size = p->more ? s->k * p->bks : 0;
+    for (ptrdiff_t i = size * t / s->tiles; i < size * (t + 1) / s->tiles; i += LINE)
+        __builtin_prefetch(p->b + size + i, 0, 2);
+}
+
+/* Panel by panel, so that one panel of B stays in the nearest cache; or, where k is so short that most of the traffic
+ * is C and all of B stays near, tile by tile along the rows of C. */
+static void one_block(const struct block *s, const struct block_a *a, const struct block_b *b)
+{
+    enum { SHORT = 32 };
+    if (s->k <= SHORT) {
+        for (int t = 0; t < s->tiles; t++) {
+            struct tile now = tile_at(s, a, t);
+            for (int j = 0; j < s->n;) {
+                struct panel p = panel_at(s, b, j);
+                one_tile(s, a, &now, &p);
+                j += p.cols;
+            }
+        }
+        return;
+    }
+    for (int j = 0; j < s->n;) {
+        struct panel p = panel_at(s, b, j);
+        for (int t = 0; t < s->tiles; t++) {
+            struct tile now = tile_at(s, a, t);
+            prefetch_for(s, a, t, &now, &p);
+            one_tile(s, a, &now, &p);
+        }
+        j += p.cols;
     }
 }
 
@@ -342,25 +484,24 @@ void GEMM_PIECE(const struct gemm_problem *p, int i0, int m, int j0, int n, stru
 {
     int mr = n <= LANES ? MR1 : MR2;
     int k_blocks = p->k > GEMM_KC ? (p->k + GEMM_KC - 1) / GEMM_KC : 1, m_blocks = (m + GEMM_MC - 1) / GEMM_MC;
-    int k_step = ((p->k + k_blocks - 1) / k_blocks + 7) / 8 * 8;
+    int k_step = ((p->k + k_blocks - 1) / k_blocks + 7) / 8 * 8,
+        m_step = ((m + m_blocks - 1) / m_blocks + mr - 1) / mr * mr;
     bool direct = p->b.w == NULL && !p->b.trans && m <= 2 * mr;
     struct block s = {.p = p, .j0 = j0, .n = n};
     do {
         s.k = p->k - s.l0 < k_step ? p->k - s.l0 : k_step;
         s.load = p->accumulate || s.l0 > 0;
-        const real *b = direct ? p->b.p + (ptrdiff_t)s.l0 * p->b.ld + j0 : NULL;
-        int packed_from = direct ? n / LANES * LANES : 0; /* a vector may not reach beyond the row's end */
-        if (packed_from < n) pack_b(&p->b, s.l0, s.k, j0 + packed_from, n - packed_from, buf);
-        for (int t = 0; t < m_blocks; t++) {
-            s.i0 = i0 + tile_begin(m, m_blocks, t), s.m = i0 + tile_begin(m, m_blocks, t + 1) - s.i0;
+        struct block_b b = {.packed = buf->b, .ld = p->b.ld};
+        if (direct) {
+            b.direct = p->b.p + (ptrdiff_t)s.l0 * p->b.ld + j0;
+            b.packed_from = n / LANES * LANES; /* a vector may not reach beyond the row's end */
+        }
+        if (b.packed_from < n) pack_b(&p->b, s.l0, s.k, j0 + b.packed_from, n - b.packed_from, buf);
+        for (int i = 0; i < m; i += m_step) {
+            s.i0 = i0 + i, s.m = m - i < m_step ? m - i : m_step;
             s.tiles = (s.m + mr - 1) / mr;
-            struct block_a a = take_a(&p->a, s.i0, s.m, s.l0, s.k, s.tiles, buf);
-            for (int j = 0; j < packed_from; j += WIDTH)
-                one_panel(&s, &a, j, packed_from - j < WIDTH ? LANES : WIDTH, b + j, p->b.ld);
-            for (int j = packed_from; j < n; j += WIDTH) {
-                int cols = n - j < WIDTH ? n - j : WIDTH;
-                one_panel(&s, &a, j, cols, buf->b + (ptrdiff_t)(j - packed_from) * s.k, panel_width(cols));
-            }
+            struct block_a a = take_a(&p->a, s.i0, s.m, s.l0, s.k, s.tiles, n, buf);
+            one_block(&s, &a, &b);
             if (s.l0 + s.k >= p->k) add_bias(p, s.i0, s.m, j0, n);
         }
         s.l0 += s.k;

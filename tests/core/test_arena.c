@@ -61,6 +61,29 @@ START_TEST(settles_on_one_block)
 }
 END_TEST
 
+START_TEST(loops_of_mark_and_reset_take_the_same_memory)
+{
+    struct arena *a = arena_new("t");
+    arena_alloc(a, 60000); /* of the first block; what follows does not fit into it */
+    struct arena_mark m = arena_mark(a);
+    char *first = arena_alloc(a, 300000);
+    arena_reset(a, m);
+    size_t held = arena_total_held();
+    for (int i = 0; i < 50; i++) {
+        ck_assert_ptr_eq(arena_alloc(a, 300000), first);
+        memset(first, i, 300000);
+        arena_reset(a, m);
+        ck_assert_uint_eq(arena_total_held(), held);
+    }
+    ck_assert_uint_eq(arena_used(a), 60032);
+    arena_alloc(a, 10 * 300000); /* the spare is too small: a block of its own */
+    arena_reset(a, m);
+    ck_assert_uint_lt(arena_total_held(), held + 12 * 300000);
+    arena_free(a);
+    ck_assert_uint_eq(arena_total_held(), 0);
+}
+END_TEST
+
 START_TEST(nth_allocation_fails)
 {
     struct arena *a = arena_new("test");
@@ -111,4 +134,5 @@ START_TEST(registry)
 END_TEST
 
 PG_TESTS(TEST(aligned_and_reset), TEST(reset_to_empty_and_reuse), TEST(settles_on_one_block),
-         TEST(nth_allocation_fails), TEST(poison_is_nan), TEST(registry))
+         TEST(loops_of_mark_and_reset_take_the_same_memory), TEST(nth_allocation_fails), TEST(poison_is_nan),
+         TEST(registry))
