@@ -98,8 +98,8 @@ static double forward_flops(const struct model *m, const struct tokens *t, const
 
 struct timing {
     const struct cell *cell;
-    const struct cell_data *data;
-    struct session *session;
+    struct cell_data data;
+    struct session session;
     struct arena *arena;
     int warmup, steps, *order;
 };
@@ -107,7 +107,7 @@ struct timing {
 static status time_training(struct timing *w, struct cell_speed *out)
 {
     const struct train_options *o = &w->cell->train;
-    const struct tokens *t = &w->data->train.tokens;
+    const struct tokens *t = &w->data.train.tokens;
     const struct adamw adamw = {.form = (enum adamw_form)o->adamw, .beta1 = o->beta1, .beta2 = o->beta2, .eps = o->eps};
     double *rate, tokens = 0, loss, penalty, norm;
     int n = o->batch < t->n ? o->batch : t->n, per_epoch = t->n / n;
@@ -119,8 +119,8 @@ static status time_training(struct timing *w, struct cell_speed *out)
         TRY(batch_make(t, index, n, 0, n, w->cell->task->labels == 1, w->arena, &batch));
         double begin = progress_now();
         loss = 0;
-        TRY(session_micro(w->session, &batch, (uint64_t)k, 0, &loss));
-        TRY(session_update(w->session, &adamw, 0, o->clip, (uint64_t)k, &penalty, &norm));
+        TRY(session_micro(&w->session, &batch, (uint64_t)k, 0, &loss));
+        TRY(session_update(&w->session, &adamw, 0, o->clip, (uint64_t)k, &penalty, &norm));
         if (k >= w->warmup) {
             rate[k - w->warmup] = batch.tokens / (progress_now() - begin);
             tokens += batch.tokens;
@@ -132,7 +132,7 @@ static status time_training(struct timing *w, struct cell_speed *out)
     }
     double times = w->cell->method->flags & METHOD_TRAINS_BASE ? 3 : 2;
     out->train = spread_of(rate, w->steps);
-    out->train_flops = times * forward_flops(w->session->model, t, w->order, n * (w->steps < per_epoch ? w->steps : 1));
+    out->train_flops = times * forward_flops(w->session.model, t, w->order, n * (w->steps < per_epoch ? w->steps : 1));
     out->tokens_per_step = tokens / w->steps;
     out->steps = w->steps;
     return ST_OK;
@@ -140,7 +140,7 @@ static status time_training(struct timing *w, struct cell_speed *out)
 
 static status time_evaluation(struct timing *w, struct cell_speed *out)
 {
-    struct tokens part = w->data->dev[0].tokens; /* a view of its first examples */
+    struct tokens part = w->data.dev[0].tokens; /* a view of its first examples */
     int batch = w->cell->train.eval_batch, *index;
     double *rate, loss;
     float *logits;
@@ -151,21 +151,21 @@ static status time_evaluation(struct timing *w, struct cell_speed *out)
     for (int k = -1; k < w->steps; k++) { /* the first is the warm-up */
         struct arena_mark mark = arena_mark(w->arena);
         double begin = progress_now();
-        TRY(session_predict(w->session, &part, batch, 0, w->arena, &logits, &loss));
+        TRY(session_predict(&w->session, &part, batch, 0, w->arena, &logits, &loss));
         if (k >= 0) rate[k] = (double)part.offset[part.n] / (progress_now() - begin);
         arena_reset(w->arena, mark);
     }
     out->eval = spread_of(rate, w->steps);
-    out->eval_flops = forward_flops(w->session->model, &part, index, part.n);
+    out->eval_flops = forward_flops(w->session.model, &part, index, part.n);
     return ST_OK;
 }
 
 static status time_session(struct timing *w, struct cell_speed *out)
 {
-    const struct tokens *t = &w->data->train.tokens;
+    const struct tokens *t = &w->data.train.tokens;
     struct rusage use;
     NEW(w->order, w->arena, t->n);
-    TRY(batch_order(&w->session->rng, t, 0, w->cell->train.batch, w->cell->train.group_lengths, w->arena, w->order));
+    TRY(batch_order(&w->session.rng, t, 0, w->cell->train.batch, w->cell->train.group_lengths, w->arena, w->order));
     TRY(time_training(w, out));
     FAIL_IF(getrusage(RUSAGE_SELF, &use) != 0, ST_IO, "the system does not tell the memory in use");
     out->peak_bytes = (double)use.ru_maxrss * 1024;
@@ -174,15 +174,11 @@ static status time_session(struct timing *w, struct cell_speed *out)
 
 static status time_cell(struct timing *w, const char *cache_dir, struct cell_speed *out)
 {
-    struct session session = {0};
-    struct cell_data data = {0};
-    w->session = &session;
-    w->data = &data;
-    status st = cell_data_load(w->cell, cache_dir, w->arena, &data);
-    if (st == ST_OK) st = cell_session_open(w->cell, w->warmup + w->steps, &session);
+    status st = cell_data_load(w->cell, cache_dir, w->arena, &w->data);
+    if (st == ST_OK) st = cell_session_open(w->cell, w->warmup + w->steps, &w->session);
     if (st == ST_OK) st = time_session(w, out);
-    session_close(&session);
-    cell_data_close(&data);
+    session_close(&w->session);
+    cell_data_close(&w->data);
     return st;
 }
 

@@ -14,10 +14,10 @@ struct train_options {
     int epochs;      /* ignored when steps > 0 */
     int steps;       /* optimiser steps; 0: from epochs */
     int batch;       /* examples in an optimiser step (all micro-batches together) */
-    int micro_batch; /* examples in one forward pass; 0: batch. The loss is the mean over the whole step's examples, so the
-                        result does not depend on it but for rounding */
+    int micro_batch; /* examples in one forward pass; 0: batch. The loss is the mean over the whole step's examples, so
+                        the result does not depend on it but for rounding */
     int eval_batch;
-    int max_len;      /* 0: the task's default */
+    int max_len;            /* 0: the task's default */
     int max_train, max_dev; /* first n examples; 0: all */
     /* optimiser */
     double lr, weight_decay, beta1, beta2, eps, clip;
@@ -30,7 +30,7 @@ struct train_options {
     double hidden_dropout, attn_dropout, cls_dropout;
     int train_pooler; /* auto|no|yes -> -1|0|1 via enum index - 1 */
     /* evaluation */
-    int eval_steps;  /* every n steps; 0: every epoch */
+    int eval_steps; /* every n steps; 0: every epoch */
     int protocol;
     const char *init_from; /* another run's adapter (.safetensors) or peft folder; "" none */
     int save_adapter;

@@ -81,8 +81,8 @@ status usertask_make(const char *name, const struct key_value *, int count, cons
 
 /* ---- tokenised sets ------------------------------------------------------------------------------------------- */
 
-/* A tokenised set, mapped from one cache file keyed by SHA-256 of (texts and labels of the rows, tokenizer, max_len, format
- * version). Shared by processes. */
+/* A tokenised set, mapped from one cache file keyed by SHA-256 of (texts and labels of the rows, tokenizer, max_len,
+ * format version). Shared by processes. */
 struct tokens {
     int n;
     const uint64_t *offset; /* [n+1] into ids */
@@ -96,8 +96,8 @@ struct tokens {
     struct rows rows;   /* the texts (arena) when want_rows, for predictions and inspection; else zero */
     void *priv;         /* the map */
 };
-/* cache_dir NULL: keep in memory only (in the arena). A damaged or foreign cache file is rebuilt with a notice, and a cache
- * that cannot be written only gives one. After a failure *out is zero. */
+/* cache_dir NULL: keep in memory only (in the arena). A damaged or foreign cache file is rebuilt with a notice, and a
+ * cache that cannot be written only gives one. After a failure *out is zero. */
 status tokens_load(const struct task *, const struct task_set *, const char *data_root, int max_examples,
                    struct tokenizer *, int max_len, const char *cache_dir, bool want_rows, struct arena *,
                    struct tokens *);

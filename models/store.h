@@ -15,8 +15,8 @@ struct store {
     const char *name, *summary, *source;
     const struct option *options; /* NULL: none */
     size_t option_size;
-    /* Makes a tile source of the values of `w` (any source). keep: how long the result lives. A store that would only copy
-     * (f32 of a dense f32 source) returns w itself. */
+    /* Makes a tile source of the values of `w` (any source). keep: how long the result lives. A store that would only
+     * copy (f32 of a dense f32 source) returns w itself. */
     status (*build)(const void *options, const struct wsrc *w, struct arena *keep, struct wsrc *out);
 };
 

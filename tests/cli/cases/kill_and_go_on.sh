@@ -23,7 +23,7 @@ done
 { kill -9 $pid; wait $pid; } 2>/dev/null
 peftgrid run x.ini --quiet --runs broken | sed 's/[0-9]* done, [0-9]* skipped/all there/'
 for runs in whole broken; do
-    for f in $runs/x/*.h5; do peftgrid inspect --hash "$f" | cut -d ' ' -f 1; done >$runs.hashes
+    for f in "$runs"/x/*.h5; do peftgrid inspect --hash "$f" | cut -d ' ' -f 1; done >"$runs.hashes"
 done
 cmp whole.hashes broken.hashes && wc -l <broken.hashes
 ls broken/x | grep claim || echo "no claims left"
