@@ -3,7 +3,7 @@
 #include "core/lowrank.h"
 
 #include "core/gemm.h"
-#include "core/parallel.h"
+#include "core/ops.h"
 #include "core/wsrc.h"
 
 static real factor(const struct lowrank *l, int i)
@@ -27,11 +27,16 @@ static struct gemm_in rows_of_a(const struct lowrank *l, bool trans)
     return (struct gemm_in){.p = l->a + (size_t)l->lo * (size_t)l->in, .ld = l->in, .trans = trans};
 }
 
+static struct wsrc source_of_b(const struct lowrank *l)
+{
+    return (struct wsrc){.rows = l->out, .cols = l->hi - l->lo, .tile = scaled_b, .bits = 32, .ctx = l};
+}
+
 void lowrank_forward(const struct lowrank *l, const struct mat *x, struct mat *z, struct mat *y)
 {
     int n = l->hi - l->lo;
     gemm(x->rows, n, l->in, (struct gemm_in){.p = x->a, .ld = x->ld}, rows_of_a(l, true), z->a + l->lo, z->ld, false);
-    struct wsrc b = {.rows = l->out, .cols = n, .tile = scaled_b, .bits = 32, .ctx = l};
+    struct wsrc b = source_of_b(l);
     gemm(x->rows, l->out, n, (struct gemm_in){.p = z->a + l->lo, .ld = z->ld}, (struct gemm_in){.w = &b, .trans = true},
          y->a, y->ld, true);
 }
@@ -74,4 +79,68 @@ void lowrank_backward(const struct lowrank *l, const struct mat *x, const struct
     if (dx != NULL)
         gemm(rows, l->in, n, (struct gemm_in){.p = scratch->a + l->lo, .ld = scratch->ld}, rows_of_a(l, false), dx->a,
              dx->ld, true);
+}
+
+/* ---- as an adapter uses it -----------------------------------------------------------------------------------------
+ */
+
+static status new_matrix(struct arena *arena, int rows, int cols, struct mat *m)
+{
+    real *a;
+    NEW(a, arena, (size_t)rows * (size_t)cols);
+    *m = mat_of(a, rows, cols);
+    return ST_OK;
+}
+
+/* What the update reads: x itself, or a copy with dropout. */
+static status dropped(const struct dropout *drop, const uint32_t *row_key, const struct mat *x, struct arena *scratch,
+                      struct mat *out)
+{
+    *out = *x;
+    if (drop->p <= 0) return ST_OK;
+    TRY(new_matrix(scratch, x->rows, x->cols, out));
+    op_copy(x, out);
+    op_dropout(drop, row_key, out);
+    return ST_OK;
+}
+
+status lowrank_apply(const struct lowrank *l, const struct dropout *drop, const uint32_t *row_key, const struct mat *x,
+                     struct arena *tape, struct arena *scratch, void **z, struct mat *y)
+{
+    struct mat in, inner;
+    struct arena_mark mark = arena_mark(scratch);
+    TRY(new_matrix(tape ? tape : scratch, x->rows, l->r, &inner));
+    TRY(dropped(drop, row_key, x, scratch, &in));
+    lowrank_forward(l, &in, &inner, y);
+    arena_reset(scratch, mark);
+    *z = tape ? inner.a : NULL;
+    return ST_OK;
+}
+
+status lowrank_unapply(const struct lowrank *l, const struct dropout *drop, const uint32_t *row_key,
+                       const struct mat *x, void *z, const struct mat *dy, const struct lowrank_grads *g,
+                       struct arena *scratch, struct mat *dx)
+{
+    struct mat in, work, din, inner = mat_of(z, x->rows, l->r);
+    bool apart = dx && drop->p > 0; /* the gradient must go through the dropout before it is added */
+    struct arena_mark mark = arena_mark(scratch);
+    TRY(dropped(drop, row_key, x, scratch, &in));
+    TRY(new_matrix(scratch, x->rows, l->r, &work));
+    if (apart) {
+        TRY(new_matrix(scratch, x->rows, x->cols, &din));
+        op_zero(&din);
+    }
+    lowrank_backward(l, &in, &inner, dy, g->a, g->b, g->e, g->from, &work, apart ? &din : dx);
+    if (apart) {
+        op_dropout(drop, row_key, &din);
+        op_add(&din, dx);
+    }
+    arena_reset(scratch, mark);
+    return ST_OK;
+}
+
+void lowrank_merge(const struct lowrank *l, real *w)
+{
+    struct wsrc b = source_of_b(l);
+    gemm(l->out, l->in, l->hi - l->lo, (struct gemm_in){.w = &b}, rows_of_a(l, false), w, l->in, true);
 }

@@ -5,6 +5,7 @@
 
 #include "core/arena.h"
 #include "core/real.h"
+#include "core/rng.h"
 #include "core/status.h"
 
 struct lowrank {
@@ -22,5 +23,25 @@ void lowrank_forward(const struct lowrank *, const struct mat *x, struct mat *z,
  * train_lo: rows below it get no gradient (DyLoRA frozen); normally = lo. scratch: [T, r]. */
 void lowrank_backward(const struct lowrank *, const struct mat *x, const struct mat *z, const struct mat *dy, real *da,
                       real *db, real *de, int train_lo, struct mat *scratch, struct mat *dx);
+
+/* ---- the update as an adapter uses it: dropout on its input, memory from arenas ------------------------------------
+ */
+
+/* y += the update of drop(x). *z: x A', for lowrank_unapply, from the tape; tape NULL: no backward pass follows. */
+status lowrank_apply(const struct lowrank *, const struct dropout *, const uint32_t *row_key, const struct mat *x,
+                     struct arena *tape, struct arena *scratch, void **z, struct mat *y);
+
+struct lowrank_grads {
+    real *a, *b, *e; /* added to; e NULL: not wanted */
+    int from;        /* rank rows below it get none */
+};
+/* Its backward pass: adds to the gradients and to dx (NULL: not wanted). The dropped input is made again: the mask is a
+ * function. */
+status lowrank_unapply(const struct lowrank *, const struct dropout *, const uint32_t *row_key, const struct mat *x,
+                       void *z, const struct mat *dy, const struct lowrank_grads *, struct arena *scratch,
+                       struct mat *dx);
+
+/* w [out, in] += s B diag(e) A, rank rows lo..hi. */
+void lowrank_merge(const struct lowrank *, real *w);
 
 #endif

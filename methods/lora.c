@@ -3,9 +3,7 @@
  * adapter sits on the linear layer wherever it is used: token rows and rows of a relative-position table alike. */
 #include <math.h>
 #include <string.h>
-#include "core/gemm.h"
 #include "core/lowrank.h"
-#include "core/ops.h"
 #include "core/text.h"
 #include "methods/method.h"
 
@@ -82,14 +80,6 @@ static struct lowrank update_of(const struct site *site)
                             .scale = scale_of(o)};
 }
 
-static status add_tensor(struct mrun *run, const struct site *site, const char *suffix, int rows, int cols,
-                         struct param **out)
-{
-    char *name = arena_printf(run->arena, "%s.%s", site->name, suffix);
-    if (!name) return ST_MEMORY;
-    return param_add(run->reg, P_ADAPTER, name, rows, cols, site->order, out);
-}
-
 static status lora_attach(struct mrun *run, struct site *site, const real *w)
 {
     const struct options *o = run->options;
@@ -97,8 +87,8 @@ static status lora_attach(struct mrun *run, struct site *site, const real *w)
     (void)w;
     FAIL_IF(site->kind != SITE_LINEAR, ST_USAGE, "lora: %s is no linear layer and cannot take a low-rank update",
             site->name);
-    TRY(add_tensor(run, site, "lora_A", o->rank, site->in, &ad->a));
-    TRY(add_tensor(run, site, "lora_B", site->out, o->rank, &ad->b));
+    TRY(site_tensor(site, run->reg, P_ADAPTER, "lora_A", o->rank, site->in, &ad->a));
+    TRY(site_tensor(site, run->reg, P_ADAPTER, "lora_B", site->out, o->rank, &ad->b));
     if (o->init == INIT_KAIMING) {
         double bound = 1 / sqrt((double)site->in);
         rng_fill_uniform(run->rng, ad->a->name, ad->a->data, param_size(ad->a), -bound, bound);
@@ -109,47 +99,19 @@ static status lora_attach(struct mrun *run, struct site *site, const real *w)
     return ST_OK;
 }
 
-/* Table rows and token rows are different places, so they draw different dropout. */
 static struct dropout input_dropout(const struct use *u)
 {
-    const struct adapter *ad = u->site->adapter;
     const struct options *o = ((const struct mrun *)u->site->run)->options;
-    return (struct dropout){u->pass->rng, u->pass->step, ad->who + (uint32_t)u->kind, u->pass->train ? o->dropout : 0};
-}
-
-static status new_matrix(struct arena *arena, int rows, int cols, struct mat *m)
-{
-    real *a;
-    NEW(a, arena, (size_t)rows * (size_t)cols);
-    *m = mat_of(a, rows, cols);
-    return ST_OK;
-}
-
-/* What the adapter reads: x itself, or a copy with dropout. The copy is made again in backward: the mask is a function.
- */
-static status adapter_input(const struct use *u, const struct dropout *drop, const struct mat *x, struct mat *out)
-{
-    *out = *x;
-    if (drop->p <= 0) return ST_OK;
-    TRY(new_matrix(u->pass->scratch, x->rows, x->cols, out));
-    op_copy(x, out);
-    op_dropout(drop, u->row_key, out);
-    return ST_OK;
+    return use_dropout(u, ((const struct adapter *)u->site->adapter)->who, o->dropout);
 }
 
 static status lora_forward(struct use *u, const struct mat *x, struct mat *y)
 {
     struct lowrank lr = update_of(u->site);
     struct dropout drop = input_dropout(u);
-    struct mat in, z;
+    struct pass *p = u->pass;
     TRY(base_forward(u, x, y));
-    struct arena_mark mark = arena_mark(u->pass->scratch);
-    TRY(new_matrix(u->pass->keep ? u->pass->tape : u->pass->scratch, x->rows, lr.r, &z));
-    TRY(adapter_input(u, &drop, x, &in));
-    lowrank_forward(&lr, &in, &z, y);
-    arena_reset(u->pass->scratch, mark);
-    u->saved = z.a;
-    return ST_OK;
+    return lowrank_apply(&lr, &drop, u->row_key, x, p->keep ? p->tape : NULL, p->scratch, &u->saved, y);
 }
 
 static status lora_backward(struct use *u, const struct mat *x, const struct mat *dy, struct mat *dx)
@@ -157,22 +119,9 @@ static status lora_backward(struct use *u, const struct mat *x, const struct mat
     const struct adapter *ad = u->site->adapter;
     struct lowrank lr = update_of(u->site);
     struct dropout drop = input_dropout(u);
-    struct mat in, work, din, z = mat_of(u->saved, x->rows, lr.r);
+    const struct lowrank_grads g = {.a = ad->a->grad, .b = ad->b->grad};
     TRY(base_backward(u, x, dy, dx));
-    struct arena_mark mark = arena_mark(u->pass->scratch);
-    TRY(adapter_input(u, &drop, x, &in));
-    TRY(new_matrix(u->pass->scratch, x->rows, lr.r, &work));
-    if (dx && drop.p > 0) {
-        TRY(new_matrix(u->pass->scratch, x->rows, x->cols, &din));
-        op_zero(&din);
-        lowrank_backward(&lr, &in, &z, dy, ad->a->grad, ad->b->grad, NULL, lr.lo, &work, &din);
-        op_dropout(&drop, u->row_key, &din);
-        op_add(&din, dx);
-    } else {
-        lowrank_backward(&lr, &in, &z, dy, ad->a->grad, ad->b->grad, NULL, lr.lo, &work, dx);
-    }
-    arena_reset(u->pass->scratch, mark);
-    return ST_OK;
+    return lowrank_unapply(&lr, &drop, u->row_key, x, u->saved, dy, &g, u->pass->scratch, dx);
 }
 
 static void lora_report(const struct mrun *run, const struct site *site, int variant, struct site_report *out)
@@ -183,19 +132,11 @@ static void lora_report(const struct mrun *run, const struct site *site, int var
     out->trained = out->deployed = out->adapter_macs_per_token = (double)o->rank * (site->in + site->out);
 }
 
-/* W0 + s B A, with s on a copy of B so that the product adds into w directly. */
 static status lora_effective(const struct mrun *run, const struct site *site, int variant, real *w, real *b)
 {
     struct lowrank lr = update_of(site);
-    struct mat scaled;
-    (void)variant, (void)b;
-    struct arena_mark mark = arena_mark(run->arena);
-    TRY(new_matrix(run->arena, lr.out, lr.r, &scaled));
-    memcpy(scaled.a, lr.b, sizeof *lr.b * (size_t)lr.out * (size_t)lr.r);
-    op_scale(&scaled, lr.scale);
-    gemm(lr.out, lr.in, lr.r, (struct gemm_in){.p = scaled.a, .ld = lr.r}, (struct gemm_in){.p = lr.a, .ld = lr.in}, w,
-         lr.in, true);
-    arena_reset(run->arena, mark);
+    (void)run, (void)variant, (void)b;
+    lowrank_merge(&lr, w);
     return ST_OK;
 }
 

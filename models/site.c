@@ -85,6 +85,22 @@ status base_backward(struct use *u, const struct mat *x, const struct mat *dy, s
     return ST_OK;
 }
 
+/* ---- for adapters ---- */
+
+status site_tensor(const struct site *s, struct registry *reg, enum param_class cls, const char *suffix, int rows,
+                   int cols, struct param **out)
+{
+    char name[512];
+    int n = snprintf(name, sizeof name, "%s.%s", s->name, suffix);
+    FAIL_IF(n < 0 || n >= (int)sizeof name, ST_INTERNAL, "the name of a tensor of %s is too long", s->name);
+    return param_add(reg, cls, name, rows, cols, s->order, out); /* copies the name */
+}
+
+struct dropout use_dropout(const struct use *u, uint32_t who, double p)
+{
+    return (struct dropout){u->pass->rng, u->pass->step, who + (uint32_t)u->kind, u->pass->train ? p : 0};
+}
+
 /* ---- choosing ---- */
 
 static bool in_head(const struct site *s)

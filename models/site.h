@@ -119,6 +119,14 @@ status site_backward(struct use *, const struct mat *x, const struct mat *dy, st
 status base_forward(struct use *, const struct mat *x, struct mat *y);
 status base_backward(struct use *, const struct mat *x, const struct mat *dy, struct mat *dx);
 
+/* For adapters: registers "<site>.<suffix>", a tensor of this site (see param_add). */
+status site_tensor(const struct site *, struct registry *, enum param_class, const char *suffix, int rows, int cols,
+                   struct param **);
+
+/* Dropout inside an adapter, p only in training. who: a hash of the adapter's own name. Table rows and token rows are
+ * different places and draw different masks. */
+struct dropout use_dropout(const struct use *, uint32_t who, double p);
+
 /* Sites by role or name. spec: words joined by '+': role names, "qkv", "attention" (q,k,v,attn_out), "ffn", "all"
  * (every linear site outside the head), or shell patterns matched against site names. *chosen[i] is set per site; a
  * word that matches nothing is an error that lists the roles this model has. */
