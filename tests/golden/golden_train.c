@@ -8,9 +8,11 @@
 #include "core/file.h"
 #include "core/text.h"
 #include "tests/golden/golden.h"
+#include "tests/golden/golden_extras.h"
 
 struct plan { /* what a case says about its run */
     const struct method *method;
+    const struct extras *extras;
     void *options;
     const char *base; /* model folder */
     const json_t *batches, *trained;
@@ -64,11 +66,11 @@ static status adapted_sites(struct check *c, const json_t *trained, struct text 
     return ST_OK;
 }
 
-/* One key of case.json's `adapter` as an option of the method. "scale" follows from the others. */
+/* One key of case.json's `adapter` as an option of the method. */
 static status set_option(struct check *c, struct plan *p, const char *key, const json_t *value)
 {
-    if (strcmp(key, "scale") == 0) return ST_OK;
-    const char *name = strcmp(key, "r") == 0 ? "rank" : key;
+    const char *name = extras_option(p->extras, key);
+    if (!name) return ST_OK;
     if (strcmp(key, "modules") == 0) {
         struct text sites = {0};
         status st = adapted_sites(c, p->trained, &sites);
@@ -91,7 +93,7 @@ static status read_options(struct check *c, struct plan *p)
     if (!(p->options = arena_zalloc(c->arena, p->method->option_size))) return ST_MEMORY;
     TRY(option_defaults(p->method->options, p->options, c->arena));
     json_object_foreach(json_object_get(c->info, "adapter"), key, value) TRY(set_option(c, p, key, value));
-    return ST_OK;
+    return p->extras->options ? p->extras->options(c, p->method, p->options) : ST_OK;
 }
 
 /* Labels: rows of the classifier among the trained tensors; 0, the base's own, when it is not. */
@@ -192,7 +194,7 @@ static bool is_small(const struct check *c, const char *name)
     return false;
 }
 
-static status compare_grads(struct check *c, struct session *s)
+static status compare_grads(struct check *c, const struct session *s)
 {
     const struct checkpoint *want;
     double tolerance;
@@ -205,6 +207,27 @@ static status compare_grads(struct check *c, struct session *s)
         TRY(check_values(c, want, p->name, p->grad, param_size(p), DISTANCE_NORM, tolerance));
         arena_reset(c->arena, mark);
     }
+    return ST_OK;
+}
+
+/* The gradients of the loss and the penalty together. The update will add the penalty's again, so they are put back. */
+static status compare_total_grads(struct check *c, struct session *s)
+{
+    const struct method *m = s->run.method;
+    real **before;
+    double penalty;
+    if (!m->penalty) return compare_grads(c, s);
+    ZNEW(before, c->arena, s->reg.count);
+    for (int i = 0; i < s->reg.count; i++) {
+        const struct param *p = s->reg.list[i];
+        if (!param_trained(p)) continue;
+        NEW(before[i], c->arena, param_size(p));
+        memcpy(before[i], p->grad, sizeof(real) * param_size(p));
+    }
+    TRY(m->penalty(&s->run, &penalty));
+    TRY(compare_grads(c, s));
+    for (int i = 0; i < s->reg.count; i++)
+        if (before[i]) memcpy(s->reg.list[i]->grad, before[i], sizeof(real) * param_size(s->reg.list[i]));
     return ST_OK;
 }
 
@@ -267,8 +290,10 @@ static status step_batch(struct check *c, const struct plan *p, struct session *
     return batch_make(&t, index, t.n, 0, t.n, s->model->num_labels == 1, c->arena, b);
 }
 
-static status run_step(struct check *c, const struct plan *p, struct session *s, const struct trajectory *want, long k)
+static status run_step(struct check *c, const struct plan *p, struct extras_run *extra, const struct trajectory *want,
+                       long k)
 {
+    struct session *s = extra->s;
     struct batch b;
     double loss = 0, penalty, norm, lr = schedule_rate((enum schedule)p->schedule, p->lr, p->warmup, p->steps, k);
     struct arena_mark mark = arena_mark(c->arena);
@@ -276,42 +301,59 @@ static status run_step(struct check *c, const struct plan *p, struct session *s,
     if (k == 0) TRY(session_observe(s, &b));
     TRY(session_micro(s, &b, (uint64_t)k, 0, &loss));
     arena_reset(c->arena, mark);
-    if (k == 0) TRY(compare_grads(c, s));
+    if (k == 0) TRY(compare_total_grads(c, s));
     TRY(session_update(s, &p->adamw, lr, p->clip, (uint64_t)k, &penalty, &norm));
     check_measure(c, fabs(loss + penalty - want->loss[k]), want->loss_abs, "loss of step %ld", k + 1);
     check_measure(c, fabs(norm / want->norm[k] - 1), want->norm_rel, "gradient norm of step %ld", k + 1);
     check_measure(c, fabs(lr - want->lr[k]), 1e-12 * p->lr, "rate of step %ld", k + 1);
-    return ST_OK;
+    return p->extras->step ? p->extras->step(extra, k, loss, penalty) : ST_OK;
 }
 
-/* Logits after the last step. The references are of the torch form of AdamW. */
+static status compare_logits(struct check *c, const struct checkpoint *want, const struct tokens *t, struct session *s,
+                             int variant, const char *name)
+{
+    float *logits;
+    real *got;
+    double tolerance;
+    TRY(check_tolerance(c, "eval_abs", &tolerance));
+    TRY(session_predict(s, t, t->n, variant, c->arena, &logits, NULL));
+    size_t n = (size_t)t->n * (size_t)s->model->num_labels;
+    NEW(got, c->arena, n);
+    for (size_t i = 0; i < n; i++) got[i] = (real)logits[i];
+    return check_values(c, want, name, got, n, DISTANCE_ABS, tolerance);
+}
+
+/* Logits after the last step, of every variant: "logits", or "logits_rank4" for one that is named "rank=4". The
+ * references are of the torch form of AdamW. */
 static status compare_eval(struct check *c, const struct plan *p, struct session *s)
 {
     const struct checkpoint *want;
     struct tokens t;
-    float *logits;
-    real *got;
-    double tolerance;
+    struct variant v[SESSION_MAX_VARIANTS];
+    int variants = session_variants(s, v);
     if (p->suffix[0]) return ST_OK;
     TRY(check_tensors(c, "eval.safetensors", &want));
-    TRY(check_tolerance(c, "eval_abs", &tolerance));
     TRY(golden_examples(json_object_get(p->batches, "eval"), "batches.json", c->arena, &t));
-    TRY(session_predict(s, &t, t.n, 0, c->arena, &logits, NULL));
-    size_t n = (size_t)t.n * (size_t)s->model->num_labels;
-    NEW(got, c->arena, n);
-    for (size_t i = 0; i < n; i++) got[i] = (real)logits[i];
-    FAIL_IF(want->count != 1, ST_UNSUPPORTED, "%s holds %d tensors: evaluated variants are not compared yet",
-            want->path, want->count);
-    return check_values(c, want, "logits", got, n, DISTANCE_ABS, tolerance);
+    FAIL_IF(want->count != variants, ST_INPUT, "%s holds %d tensors for %d evaluated variants", want->path, want->count,
+            variants);
+    for (int i = 0; i < variants; i++) {
+        char name[64] = "logits";
+        if (v[i].name[0])
+            snprintf(name, sizeof name, "logits_%.*s%g", (int)strcspn(v[i].name, "="), v[i].name, v[i].key);
+        TRY(compare_logits(c, want, &t, s, i, name));
+    }
+    return ST_OK;
 }
 
 static status run_plan(struct check *c, const struct plan *p, struct session *s)
 {
     struct trajectory want;
+    struct extras_run extra = {.c = c, .s = s};
     TRY(check_trained(p, s));
     if (p->init) TRY(set_values(c, p->init, s));
     TRY(read_trajectory(c, p, &want));
-    for (long k = 0; k < p->steps; k++) TRY(run_step(c, p, s, &want, k));
+    if (p->extras->open) TRY(p->extras->open(&extra));
+    for (long k = 0; k < p->steps; k++) TRY(run_step(c, p, &extra, &want, k));
     TRY(compare_final(c, p, s));
     return compare_eval(c, p, s);
 }
@@ -322,6 +364,7 @@ status check_trajectory(struct check *c, void *ctx)
     struct session s;
     if (!p.method) return check_skip(c, "its method is not built yet");
     if (p.method->unavailable) return check_skip(c, "%s: %s", p.method->name, p.method->unavailable);
+    p.extras = extras_of(p.method);
     TRY(read_plan(c, *(enum adamw_form *)ctx, &p));
     struct session_spec spec = {.model = {.path = p.base,
                                           .head = HEAD_CLASSIFY,
