@@ -94,4 +94,64 @@ START_TEST(without_dx)
 }
 END_TEST
 
-PG_TESTS(LOOP_TEST(forward_and_backward, 0, sizeof cases / sizeof cases[0]), TEST(without_dx))
+START_TEST(merging)
+{
+    static real w[OUT * IN];
+    static double want[OUT * IN];
+    int lo = cases[_i].lo, hi = cases[_i].hi;
+    random_values();
+    struct lowrank l = {v.a, v.b, cases[_i].e ? v.e : NULL, IN, OUT, R, lo, hi, 1.25};
+    for (int o = 0; o < OUT; o++)
+        for (int c = 0; c < IN; c++) {
+            double sum = 0;
+            for (int i = lo; i < hi; i++)
+                sum += (double)v.b[o * R + i] * (cases[_i].e ? (double)v.e[i] : 1) * (double)v.a[i * IN + c];
+            w[o * IN + c] = v.x[o * IN + c];
+            want[o * IN + c] = (double)v.x[o * IN + c] + 1.25 * sum;
+        }
+    lowrank_merge(&l, w);
+    ck_assert_double_le(worst(w, want, OUT * IN), 1e-5);
+}
+END_TEST
+
+/* With dropout the update is that of the dropped input, and its gradient goes back through the same mask. */
+START_TEST(as_an_adapter_uses_it)
+{
+    static real dropped[T * IN], y[T * OUT], da[R * IN], dx[T * IN];
+    uint32_t key[T];
+    const struct rng rng = {.seed = 6};
+    const struct dropout drop = {&rng, 2, 77, 0.25};
+    struct arena *tape = arena_new("tape"), *scratch = arena_new("scratch");
+    void *kept, *none;
+    random_values();
+    for (uint32_t t = 0; t < T; t++) key[t] = t;
+    memcpy(dropped, v.x, sizeof dropped);
+    memcpy(y, v.y, sizeof y);
+    memcpy(da, v.da, sizeof da);
+    memset(dx, 0, sizeof dx);
+    struct lowrank l = {v.a, v.b, NULL, IN, OUT, R, 1, 6, 0.5};
+    struct lowrank_grads g = {.a = da, .b = v.db, .from = 4};
+    struct mat x = mat_of(v.x, T, IN), in = mat_of(dropped, T, IN), z = mat_of(v.z, T, R), y1 = mat_of(y, T, OUT);
+    struct mat y2 = mat_of(v.y, T, OUT), dy = mat_of(v.dy, T, OUT), work = mat_of(v.scratch, T, R);
+    struct mat din = mat_of(dx, T, IN), dx2 = mat_of(v.dx, T, IN);
+    dropout_rows(&drop, key, &in, 0);
+    lowrank_forward(&l, &in, &z, &y2);
+    ck_ok(lowrank_apply(&l, &drop, key, &x, tape, scratch, &kept, &y1));
+    ck_assert_mem_eq(y, v.y, sizeof y);
+    ck_ok(lowrank_apply(&l, &drop, key, &x, NULL, scratch, &none, &y1));
+    ck_assert_ptr_null(none);
+
+    memset(v.dx, 0, sizeof v.dx);
+    lowrank_backward(&l, &in, &z, &dy, v.da, v.db, NULL, 4, &work, &dx2);
+    dropout_rows(&drop, key, &dx2, 0);
+    ck_ok(lowrank_unapply(&l, &drop, key, &x, kept, &dy, &g, scratch, &din));
+    ck_assert_mem_eq(da, v.da, sizeof da);
+    ck_assert_mem_eq(dx, v.dx, sizeof dx);
+    ck_assert_uint_eq(arena_used(scratch), 0);
+    arena_free(tape);
+    arena_free(scratch);
+}
+END_TEST
+
+PG_TESTS(LOOP_TEST(merging, 0, sizeof cases / sizeof cases[0]), TEST(as_an_adapter_uses_it),
+         LOOP_TEST(forward_and_backward, 0, sizeof cases / sizeof cases[0]), TEST(without_dx))
