@@ -64,7 +64,7 @@ void lowrank_backward(const struct lowrank *l, const struct mat *x, const struct
 {
     int n = l->hi - l->lo, from = train_lo > l->lo ? train_lo : l->lo, trained = l->hi - from, rows = x->rows;
     struct gemm_in up = {.p = dy->a, .ld = dy->ld};
-    if (trained > 0) { /* db += dy' (z o s e) */
+    if (trained > 0 && db != NULL) { /* db += dy' (z o s e) */
         scale_columns(l, from, z, scratch);
         gemm(l->out, trained, rows, (struct gemm_in){.p = dy->a, .ld = dy->ld, .trans = true},
              (struct gemm_in){.p = scratch->a + from, .ld = scratch->ld}, db + from, l->r, true);
@@ -73,7 +73,7 @@ void lowrank_backward(const struct lowrank *l, const struct mat *x, const struct
     gemm(rows, n, l->out, up, b, scratch->a + l->lo, scratch->ld, false); /* g = dy B */
     if (de != NULL) add_de(l, from, z, scratch, de);
     scale_columns(l, l->lo, scratch, scratch);
-    if (trained > 0)
+    if (trained > 0 && da != NULL)
         gemm(trained, l->in, rows, (struct gemm_in){.p = scratch->a + from, .ld = scratch->ld, .trans = true},
              (struct gemm_in){.p = x->a, .ld = x->ld}, da + (size_t)from * (size_t)l->in, l->in, true);
     if (dx != NULL)
@@ -84,21 +84,13 @@ void lowrank_backward(const struct lowrank *l, const struct mat *x, const struct
 /* ---- as an adapter uses it -----------------------------------------------------------------------------------------
  */
 
-static status new_matrix(struct arena *arena, int rows, int cols, struct mat *m)
-{
-    real *a;
-    NEW(a, arena, (size_t)rows * (size_t)cols);
-    *m = mat_of(a, rows, cols);
-    return ST_OK;
-}
-
 /* What the update reads: x itself, or a copy with dropout. */
 static status dropped(const struct dropout *drop, const uint32_t *row_key, const struct mat *x, struct arena *scratch,
                       struct mat *out)
 {
     *out = *x;
     if (drop->p <= 0) return ST_OK;
-    TRY(new_matrix(scratch, x->rows, x->cols, out));
+    TRY(mat_new(scratch, x->rows, x->cols, out));
     op_copy(x, out);
     op_dropout(drop, row_key, out);
     return ST_OK;
@@ -109,7 +101,7 @@ status lowrank_apply(const struct lowrank *l, const struct dropout *drop, const 
 {
     struct mat in, inner;
     struct arena_mark mark = arena_mark(scratch);
-    TRY(new_matrix(tape ? tape : scratch, x->rows, l->r, &inner));
+    TRY(mat_new(tape ? tape : scratch, x->rows, l->r, &inner));
     TRY(dropped(drop, row_key, x, scratch, &in));
     lowrank_forward(l, &in, &inner, y);
     arena_reset(scratch, mark);
@@ -125,9 +117,9 @@ status lowrank_unapply(const struct lowrank *l, const struct dropout *drop, cons
     bool apart = dx && drop->p > 0; /* the gradient must go through the dropout before it is added */
     struct arena_mark mark = arena_mark(scratch);
     TRY(dropped(drop, row_key, x, scratch, &in));
-    TRY(new_matrix(scratch, x->rows, l->r, &work));
+    TRY(mat_new(scratch, x->rows, l->r, &work));
     if (apart) {
-        TRY(new_matrix(scratch, x->rows, x->cols, &din));
+        TRY(mat_new(scratch, x->rows, x->cols, &din));
         op_zero(&din);
     }
     lowrank_backward(l, &in, &inner, dy, g->a, g->b, g->e, g->from, &work, apart ? &din : dx);

@@ -19,7 +19,7 @@ struct lowrank {
 /* z [T, r] receives x A' (columns lo..hi), kept by the caller for backward. */
 void lowrank_forward(const struct lowrank *, const struct mat *x, struct mat *z, struct mat *y);
 
-/* With dy given: da [r,in] += , db [out,r] += , de [r] += (NULL: not wanted), dx += (NULL: not wanted). z as kept.
+/* With dy given: da [r,in] +=, db [out,r] +=, de [r] +=, dx += (each NULL: not wanted). z as kept.
  * train_lo: rows below it get no gradient (DyLoRA frozen); normally = lo. scratch: [T, r]. */
 void lowrank_backward(const struct lowrank *, const struct mat *x, const struct mat *z, const struct mat *dy, real *da,
                       real *db, real *de, int train_lo, struct mat *scratch, struct mat *dx);
@@ -32,7 +32,7 @@ status lowrank_apply(const struct lowrank *, const struct dropout *, const uint3
                      struct arena *tape, struct arena *scratch, void **z, struct mat *y);
 
 struct lowrank_grads {
-    real *a, *b, *e; /* added to; e NULL: not wanted */
+    real *a, *b, *e; /* added to; NULL: not wanted */
     int from;        /* rank rows below it get none */
 };
 /* Its backward pass: adds to the gradients and to dx (NULL: not wanted). The dropped input is made again: the mask is a

@@ -8,6 +8,7 @@
 #define PG_CORE_OPS_H
 
 #include <stdint.h>
+#include "core/arena.h"
 #include "core/real.h"
 #include "core/rng.h"
 #include "core/wsrc.h"
@@ -32,8 +33,13 @@ void op_activation(enum activation, const struct mat *x, struct mat *y); /* y ma
 void op_activation_backward(enum activation, const struct mat *x, const struct mat *dy,
                             struct mat *dx); /* x: input; dx may be dy */
 
-void op_add(const struct mat *x, struct mat *y); /* y += x */
-void op_scale(struct mat *x, double s);          /* x *= s */
+/* An uninitialised matrix in the arena. */
+status mat_new(struct arena *, int rows, int cols, struct mat *);
+
+void op_add(const struct mat *x, struct mat *y);                          /* y += x */
+void op_scale(struct mat *x, double s);                                   /* x *= s */
+void op_multiply(const struct mat *x, struct mat *y);                     /* y = y o x */
+void op_scale_columns(const struct mat *x, const real *f, struct mat *y); /* y[r, c] = x[r, c] f[c]; y may be x */
 void op_zero(struct mat *x);
 void op_copy(const struct mat *x, struct mat *y);
 

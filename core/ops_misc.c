@@ -1,10 +1,18 @@
-/* Additions, copies, dropout, sums of squares. */
+/* New matrices, additions, products element by element, copies, dropout, sums of squares. */
 #include <string.h>
 
 #include "core/ops.h"
 #include "core/ops_pieces.h"
 #include "core/parallel.h"
 #include "core/row_kernels.h"
+
+status mat_new(struct arena *arena, int rows, int cols, struct mat *m)
+{
+    real *a;
+    NEW(a, arena, (size_t)rows * (size_t)cols);
+    *m = mat_of(a, rows, cols);
+    return ST_OK;
+}
 
 struct pair {
     const struct row_kernels *k;
@@ -35,6 +43,44 @@ void op_scale(struct mat *x, double s)
 {
     struct pair p = {.k = row_kernels(), .y = x, .s = (real)s};
     over_rows(x->rows, x->cols, scale_rows, &p);
+}
+
+static void multiply_rows(const void *ctx, int r0, int r1)
+{
+    const struct pair *p = ctx;
+    for (int r = r0; r < r1; r++) {
+        const real *x = mat_row(p->x, r);
+        real *y = mat_row(p->y, r);
+        for (int c = 0; c < p->x->cols; c++) y[c] *= x[c];
+    }
+}
+
+void op_multiply(const struct mat *x, struct mat *y)
+{
+    struct pair p = {.x = x, .y = y};
+    over_rows(x->rows, x->cols, multiply_rows, &p);
+}
+
+struct columns {
+    const struct mat *x;
+    const real *f;
+    struct mat *y;
+};
+
+static void scale_columns(const void *ctx, int r0, int r1)
+{
+    const struct columns *p = ctx;
+    for (int r = r0; r < r1; r++) {
+        const real *x = mat_row(p->x, r);
+        real *y = mat_row(p->y, r);
+        for (int c = 0; c < p->x->cols; c++) y[c] = x[c] * p->f[c];
+    }
+}
+
+void op_scale_columns(const struct mat *x, const real *f, struct mat *y)
+{
+    struct columns p = {x, f, y};
+    over_rows(x->rows, x->cols, scale_columns, &p);
 }
 
 static void zero_rows(const void *ctx, int r0, int r1)

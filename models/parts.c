@@ -3,14 +3,6 @@
 #include <string.h>
 #include "core/ops.h"
 
-status mat_new(struct arena *arena, int rows, int cols, struct mat *m)
-{
-    real *a;
-    NEW(a, arena, (size_t)rows * (size_t)cols);
-    *m = mat_of(a, rows, cols);
-    return ST_OK;
-}
-
 status rows_take(const struct rows *r, const struct mat *x, struct arena *keep, struct mat *y)
 {
     if (!r->at) {

@@ -1,4 +1,4 @@
-/* The small shared pieces of every model: new matrices, which rows a sublayer computes, norms and dropout places as
+/* The small shared pieces of every model: which rows a sublayer computes, norms and dropout places as
  * model code sees them, and the questions "does this site train" and "does it need its input back". */
 #ifndef PG_MODELS_PARTS_H
 #define PG_MODELS_PARTS_H
@@ -7,13 +7,11 @@
 #include <stdint.h>
 #include "core/arena.h"
 #include "core/arith.h"
+#include "core/ops.h"
 #include "core/param.h"
 #include "core/real.h"
 #include "core/status.h"
 #include "models/site.h"
-
-/* An uninitialised matrix in the arena. */
-status mat_new(struct arena *, int rows, int cols, struct mat *);
 
 /* A set of token rows: all of them, or the first of each sequence. */
 struct rows {

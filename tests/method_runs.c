@@ -10,7 +10,7 @@ static struct arena *forever(void)
     return arena;
 }
 
-status run_open(const struct method *m, const char *settings, enum probe_model model, struct session *s)
+void *run_options(const struct method *m, const char *settings)
 {
     char *rest = NULL, *copy = arena_strdup(forever(), settings);
     void *options = probe_options(m);
@@ -21,7 +21,13 @@ status run_open(const struct method *m, const char *settings, enum probe_model m
         *value++ = 0;
         ck_ok(option_set(m->options, options, word, value, "settings", forever()));
     }
-    const struct probe p = {.method = m, .options = options, .model = model, .store = store_find("f32")};
+    return options;
+}
+
+status run_open(const struct method *m, const char *settings, enum probe_model model, struct session *s)
+{
+    const struct probe p = {
+        .method = m, .options = run_options(m, settings), .model = model, .store = store_find("f32")};
     return probe_open(&p, 0, s);
 }
 
@@ -64,4 +70,11 @@ struct param *run_tensor(const struct session *s, const struct site *site, const
     struct param *p = param_find(&s->reg, name);
     ck_assert_msg(p != NULL, "there is no tensor %s", name);
     return p;
+}
+
+const struct site *run_site(const struct session *s, int nth)
+{
+    for (int i = 0; i < s->run.sites; i++)
+        if (s->run.chosen[i] && nth-- == 0) return s->run.site[i];
+    return NULL;
 }

@@ -367,7 +367,30 @@ START_TEST(sixteen_lanes_everywhere)
 }
 END_TEST
 
-PG_TESTS(LOOP_TEST(same_bits_everywhere, 0, RUNS), LOOP_TEST(rows_do_not_see_each_other, 0, RUNS),
-         LOOP_TEST(like_the_naive_forms, 0, WIDTHS), TEST(activations_like_the_naive_forms),
-         TEST(losses_like_the_naive_forms), TEST(in_and_out_may_be_the_same), TEST(not_finite), TEST(whole_arrays),
-         TEST(sixteen_lanes_everywhere))
+/* Enough rows for several threads; the second product is made in place. */
+START_TEST(products_by_element)
+{
+    enum { ROWS = 700, COLS = 37, LD = 40 };
+    static real x[ROWS * LD], y[ROWS * LD], f[COLS];
+    struct mat mx = {x, ROWS, COLS, LD}, my = {y, ROWS, COLS, LD};
+    for (int c = 0; c < COLS; c++) f[c] = (real)(c - 11) / 4;
+    for (int i = 0; i < ROWS * LD; i++) x[i] = (real)(i % 83) / 8;
+    for (int i = 0; i < ROWS * LD; i++) y[i] = 9;
+    op_scale_columns(&mx, f, &my);
+    op_scale_columns(&mx, f, &mx);
+    op_multiply(&mx, &my);
+    for (int r = 0; r < ROWS; r++) {
+        for (int c = 0; c < COLS; c++) {
+            real product = (real)((r * LD + c) % 83) / 8 * f[c];
+            ck_assert_double_eq((double)mat_row(&mx, r)[c], (double)product);
+            ck_assert_double_eq((double)mat_row(&my, r)[c], (double)(product * product));
+        }
+        ck_assert_double_eq((double)mat_row(&my, r)[COLS], 9); /* beyond the last column */
+    }
+}
+END_TEST
+
+PG_TESTS(TEST(products_by_element), LOOP_TEST(same_bits_everywhere, 0, RUNS),
+         LOOP_TEST(rows_do_not_see_each_other, 0, RUNS), LOOP_TEST(like_the_naive_forms, 0, WIDTHS),
+         TEST(activations_like_the_naive_forms), TEST(losses_like_the_naive_forms), TEST(in_and_out_may_be_the_same),
+         TEST(not_finite), TEST(whole_arrays), TEST(sixteen_lanes_everywhere))

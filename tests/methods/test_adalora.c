@@ -9,17 +9,10 @@
 
 extern const struct method method_adalora;
 
-static const struct site *chosen_site(const struct session *s, int nth)
-{
-    for (int i = 0; i < s->run.sites; i++)
-        if (s->run.chosen[i] && nth-- == 0) return s->run.site[i];
-    return NULL;
-}
-
 static int sites_of(const struct session *s)
 {
     int n = 0;
-    while (chosen_site(s, n)) n++;
+    while (run_site(s, n)) n++;
     return n;
 }
 
@@ -121,8 +114,8 @@ START_TEST(without_pressure_it_is_the_svd_form)
     const float *got = run_logits(&s, 0), *want = run_logits(&reference, 0);
     for (int i = 0; i < RUN_LOGITS; i++) ck_assert_float_eq_tol(got[i], want[i], 1e-5f);
     for (int k = 0; k < sites_of(&s); k++) {
-        const struct param *a = run_tensor(&s, chosen_site(&s, k), "lora_E"),
-                           *b = run_tensor(&reference, chosen_site(&reference, k), "lora_E");
+        const struct param *a = run_tensor(&s, run_site(&s, k), "lora_E"),
+                           *b = run_tensor(&reference, run_site(&reference, k), "lora_E");
         for (int i = 0; i < SVD_RANK; i++)
             ck_assert_msg(fabs((double)a->data[i] - (double)b->data[i]) < 1e-5, "%s[%d]: %g, expected %g", a->name, i,
                           (double)a->data[i], (double)b->data[i]);
@@ -180,12 +173,12 @@ START_TEST(the_penalty_has_its_gradient)
     struct session s;
     ck_ok(run_open(&method_adalora, forms[_i], PROBE_BERT, &s));
     for (int k = 0; k < sites_of(&s); k++) {
-        fill(run_tensor(&s, chosen_site(&s, k), "lora_A"), 0.3);
-        fill(run_tensor(&s, chosen_site(&s, k), "lora_B"), 0.3);
+        fill(run_tensor(&s, run_site(&s, k), "lora_A"), 0.3);
+        fill(run_tensor(&s, run_site(&s, k), "lora_B"), 0.3);
     }
     for (int k = 0; k < sites_of(&s); k++) {
-        check_slope(&s, run_tensor(&s, chosen_site(&s, k), "lora_A"));
-        check_slope(&s, run_tensor(&s, chosen_site(&s, k), "lora_B"));
+        check_slope(&s, run_tensor(&s, run_site(&s, k), "lora_A"));
+        check_slope(&s, run_tensor(&s, run_site(&s, k), "lora_B"));
     }
     session_close(&s);
 }
@@ -200,14 +193,13 @@ START_TEST(the_penalty_has_its_value)
     ck_ok(run_open(&method_adalora, forms[_i], PROBE_BERT, &s));
     for (int round = 0; round < 2; round++) {
         for (int k = 0; k < sites_of(&s); k++) {
-            struct param *a = run_tensor(&s, chosen_site(&s, k), "lora_A"),
-                         *b = run_tensor(&s, chosen_site(&s, k), "lora_B");
+            struct param *a = run_tensor(&s, run_site(&s, k), "lora_A"), *b = run_tensor(&s, run_site(&s, k), "lora_B");
             memset(a->data, 0, sizeof(real) * param_size(a));
             memset(b->data, 0, sizeof(real) * param_size(b));
             for (int i = 0; i < 4 && round; i++) a->data[i * a->cols + 2 * i] = b->data[3 * i * b->cols + i] = 1;
         }
         ck_assert_double_eq_tol(penalty_of(&s), round ? 0 : expected[_i], 1e-6);
-        const struct param *a = run_tensor(&s, chosen_site(&s, 0), "lora_A");
+        const struct param *a = run_tensor(&s, run_site(&s, 0), "lora_A");
         for (size_t i = 0; i < param_size(a); i++) ck_assert_double_eq((double)a->grad[i], 0);
     }
     session_close(&s);
@@ -225,7 +217,7 @@ static struct count count(const struct session *s)
 {
     struct count c = {0};
     for (int k = 0; k < sites_of(s); k++) {
-        const struct site *site = chosen_site(s, k);
+        const struct site *site = run_site(s, k);
         const struct param *e = run_tensor(s, site, "lora_E");
         struct site_report r = site_report_of(s, site, 0);
         int nonzero = 0;
@@ -268,9 +260,9 @@ START_TEST(one_threshold_for_all_sites)
     ck_ok(run_open(&method_adalora, "rank=4 target_rank=2 t_i=1 t_f=2", PROBE_DEBERTA, &s));
     run_steps(&s, 0, RUN_STEPS, 1);
     for (int k = 0; k < sites_of(&s); k++) {
-        const struct param *e = run_tensor(&s, chosen_site(&s, k), "lora_E"),
-                           *score = run_tensor(&s, chosen_site(&s, k), "lora_score");
-        int rank = site_report_of(&s, chosen_site(&s, k), 0).rank;
+        const struct param *e = run_tensor(&s, run_site(&s, k), "lora_E"),
+                           *score = run_tensor(&s, run_site(&s, k), "lora_score");
+        int rank = site_report_of(&s, run_site(&s, k), 0).rank;
         for (int i = 0; i < e->cols; i++) {
             if (e->data[i] != 0) lowest_kept = fmin(lowest_kept, (double)score->data[i]);
             if (e->data[i] == 0) highest_masked = fmax(highest_masked, (double)score->data[i]);
@@ -292,7 +284,7 @@ START_TEST(masked_triplets_stay_zero_in_the_final_phase)
     for (uint64_t step = 0; step < RUN_STEPS; step++) {
         run_steps(&s, step, step + 1, 1);
         for (int k = 0, at = 0; k < sites_of(&s); k++) {
-            const struct param *e = run_tensor(&s, chosen_site(&s, k), "lora_E");
+            const struct param *e = run_tensor(&s, run_site(&s, k), "lora_E");
             for (int i = 0; i < e->cols; i++, at++) {
                 if (step > 3) ck_assert_int_eq(e->data[i] == 0, zero[at]);
                 zero[at] = e->data[i] == 0;

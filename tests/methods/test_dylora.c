@@ -8,13 +8,6 @@
 
 extern const struct method method_dylora, method_lora;
 
-static const struct site *chosen_site(const struct session *s, int nth)
-{
-    for (int i = 0; i < s->run.sites; i++)
-        if (s->run.chosen[i] && nth-- == 0) return s->run.site[i];
-    return NULL;
-}
-
 /* ---- LoRA ---- */
 
 /* Rows and columns of `few` against the first ones of `many`. */
@@ -39,8 +32,8 @@ START_TEST(at_a_fixed_rank_it_is_lora)
         ck_ok(run_open(&method_lora, "sites=all rank=3 alpha=5 dropout=0.2", (enum probe_model)model, &lora));
         run_steps(&dylora, 0, RUN_STEPS, 0);
         run_steps(&lora, 0, RUN_STEPS, 0);
-        for (int k = 0; chosen_site(&lora, k); k++) {
-            const struct site *one = chosen_site(&lora, k), *other = chosen_site(&dylora, k);
+        for (int k = 0; run_site(&lora, k); k++) {
+            const struct site *one = run_site(&lora, k), *other = run_site(&dylora, k);
             same_part(run_tensor(&lora, one, "lora_A"), run_tensor(&dylora, other, "lora_A"));
             same_part(run_tensor(&lora, one, "lora_B"), run_tensor(&dylora, other, "lora_B"));
         }
@@ -84,8 +77,8 @@ START_TEST(masked_rows_stay)
     ck_ok(run_open(&method_dylora, settings, PROBE_DEBERTA, &fresh));
     ck_ok(run_open(&method_dylora, settings, PROBE_DEBERTA, &used));
     run_steps(&used, 0, 3, 1);
-    for (int k = 0; chosen_site(&used, k); k++) {
-        const struct site *a = chosen_site(&fresh, k), *b = chosen_site(&used, k);
+    for (int k = 0; run_site(&used, k); k++) {
+        const struct site *a = run_site(&fresh, k), *b = run_site(&used, k);
         for (int row = 0; row < 5; row++) {
             bool learns = row >= c->from && row < c->to;
             ck_assert_int_eq(row_moved(run_tensor(&fresh, a, "lora_A"), run_tensor(&used, b, "lora_A"), row), learns);
@@ -124,7 +117,7 @@ START_TEST(undrawn_rows_move_by_momentum_or_not)
     ck_ok(run_open(&method_dylora, settings[_i], PROBE_BERT, &s));
     s.rng.replay = by_turns;
     run_steps(&s, 0, 3, 1);
-    const struct param *a = run_tensor(&s, chosen_site(&s, 0), "lora_A");
+    const struct param *a = run_tensor(&s, run_site(&s, 0), "lora_A");
     ck_assert_int_eq(a->cols, 16);
     memcpy(before, a->data + 48, sizeof(real) * 16);
     run_steps(&s, 3, 4, 1);
@@ -161,8 +154,8 @@ START_TEST(one_rank_a_step_for_all_sites)
     ck_ok(run_open(&method_dylora, "sites=all rank=4", PROBE_BERT, &s));
     for (uint64_t step = 0; step < TRIES; step++) {
         run_gradients(&s, step);
-        int b = drawn_at(&s, chosen_site(&s, 0));
-        for (int k = 1; chosen_site(&s, k); k++) ck_assert_int_eq(drawn_at(&s, chosen_site(&s, k)), b);
+        int b = drawn_at(&s, run_site(&s, 0));
+        for (int k = 1; run_site(&s, k); k++) ck_assert_int_eq(drawn_at(&s, run_site(&s, k)), b);
         seen[b]++;
     }
     for (int b = 1; b <= 4; b++) ck_assert_int_ge(seen[b], TRIES / 4 / 3);
@@ -177,7 +170,7 @@ START_TEST(draws_only_the_chosen_ranks)
     ck_ok(run_open(&method_dylora, "rank=5 ranks=2+5", PROBE_BERT, &s));
     for (uint64_t step = 0; step < 20; step++) {
         run_gradients(&s, step);
-        seen[drawn_at(&s, chosen_site(&s, 0))]++;
+        seen[drawn_at(&s, run_site(&s, 0))]++;
     }
     ck_assert_int_gt(seen[2], 0);
     ck_assert_int_gt(seen[5], 0);
@@ -207,7 +200,7 @@ START_TEST(a_variant_a_rank)
     ck_assert_int_eq(session_variants(&s, v), e->count);
     for (int i = 0; i < e->count; i++) {
         char name[32];
-        struct site_report r = site_report_of(&s, chosen_site(&s, 0), i);
+        struct site_report r = site_report_of(&s, run_site(&s, 0), i);
         snprintf(name, sizeof name, "rank=%d", e->rank[i]);
         ck_assert_str_eq(v[i].name, name);
         ck_assert_double_eq(v[i].key, e->rank[i]);
