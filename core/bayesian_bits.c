@@ -2,8 +2,8 @@
  */
 #include "core/bayesian_bits.h"
 
-#include <math.h>
 #include <string.h>
+#include <tgmath.h> /* of a real, whichever it is */
 #include "core/hard_concrete.h"
 #include "core/parallel.h"
 #include "core/row_kernels.h"
@@ -215,17 +215,16 @@ double bits_effective(const double z[BITS_GATES])
 /* ---- gradient checks -----------------------------------------------------------------------------------------------
  */
 
-static void record_element(const struct bits *q, double x, struct bits_record *r)
+/* Codes exactly as the row kernels choose them, ties included. What is left after a level is -step * offset. */
+static void record_element(const struct bits *q, real x, struct bits_record *r)
 {
-    double hi = (double)q->hi, lo = (double)q->lo;
-    r->side = x > hi ? 1 : x < lo ? -1 : 0;
-    double rest = r->side > 0 ? hi : r->side < 0 ? lo : x;
+    r->side = x > q->hi ? 1 : x < q->lo ? -1 : 0;
+    real rest = r->side > 0 ? q->hi : r->side < 0 ? q->lo : x;
     for (int b = 0; b < BITS_LEVELS; b++) {
-        double step = (double)q->step[b], u = rest / step, code = rint(u), most = (double)q->most[b];
-        double least = b == 0 ? (double)q->least : -most;
-        code = code > most ? most : code < least ? least : code;
-        r->offset[b] = code - u;
-        rest -= step * code;
+        real least = b == 0 ? q->least : -q->most[b], code = rint(rest * q->inverse[b]);
+        code = code > q->most[b] ? q->most[b] : code < least ? least : code;
+        rest = fma(-q->step[b], code, rest);
+        r->offset[b] = -(double)rest / (double)q->step[b];
     }
 }
 
@@ -233,7 +232,7 @@ void bits_quantise_held(const struct bits *q, struct bits_record *held, bool rec
 {
     for (size_t i = 0; i < n; i++) {
         struct bits_record *r = &held[i];
-        if (record) record_element(q, (double)x[i], r);
+        if (record) record_element(q, x[i], r);
         double value = r->side > 0 ? (double)q->hi : r->side < 0 ? (double)q->lo : (double)x[i];
         for (int b = 0; b < BITS_LEVELS; b++) {
             double weight = (double)q->open[b] * (b < BITS_GATES ? 1 - (double)q->gate[b] : 1);

@@ -44,6 +44,7 @@ void run_gradients(struct session *s, uint64_t step)
     for (int i = 0; i < t->n; i++) index[i] = i;
     struct arena_mark mark = arena_mark(s->scratch);
     ck_ok(batch_make(t, index, t->n, 0, t->n, 0, s->scratch, &b));
+    if (step == 0) ck_ok(session_observe(s, &b));
     ck_ok(session_micro(s, &b, step, 0, &loss));
     arena_reset(s->scratch, mark);
 }
