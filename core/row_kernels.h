@@ -28,7 +28,7 @@ struct gain_columns {
     int rows;
 };
 
-struct bits; /* bayesian_bits.h */
+struct bits;                /* bayesian_bits.h */
 enum { BITS_CHUNK = 1024 }; /* elements of one call of bits_backward, at most */
 
 enum { COLUMN_BLOCK = 32 }; /* columns that one call of the column sums takes, at most */

@@ -101,6 +101,6 @@ check_fn check_adapter;    /* an adapter folder of the peft library */
 check_fn check_metrics;
 check_fn check_schedules;
 check_fn check_bayesian_bits; /* quantiser, gates, penalties of B-LoRA */
-check_fn check_tokenizer; /* ctx: const char *, the .ids file */
+check_fn check_tokenizer;     /* ctx: const char *, the .ids file */
 
 #endif

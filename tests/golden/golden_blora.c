@@ -406,7 +406,8 @@ static double worst_of(const double *want, const real *got, size_t n)
 /* One set of sampled gates: values and all gradients. */
 static status unit_set(struct check *c, struct unit *u, size_t i)
 {
-    double *noise = NULL, *phi, *g, *z, *y, *dx, *dz, *dphi, *dx_max, open[BITS_GATES], size = 0, relative, range_relative;
+    double *noise = NULL, *phi, *g, *z, *y, *dx, *dz, *dphi, *dx_max, open[BITS_GATES], size = 0, relative,
+           range_relative;
     size_t n;
     struct gate gate[BITS_GATES];
     struct bits q;

@@ -1,5 +1,5 @@
-/* All checks of methods on every form of B-LoRA. Gradients are checked in the double build (test_blora_double_slow.c): with
- * sampled gates and small ranges the difference quotients of floats say too little. */
+/* All checks of methods on every form of B-LoRA. Gradients are checked in the double build (test_blora_double_slow.c):
+ * with sampled gates and small ranges the difference quotients of floats say too little. */
 #include "tests/pgtest.h"
 
 #include "core/parallel.h"
