@@ -31,8 +31,8 @@ enum { RANKS_PAPER, RANKS_AUTHORS };
 
 struct options {
     const char *sites;
-    int form, rank, e_init, ranges, clip, reg, noise, placement, rank_penalty;
-    double alpha, dropout, phi, xi, lambda_q, lambda_r, gate_lr, range_lr, open, fixed;
+    int form, rank, e_init, ranges, range_clip, reg, noise, placement, rank_penalty;
+    double alpha, dropout, phi, xi, lambda_q, lambda_r, gate_lr, range_lr, gates_open, gates_fixed;
 };
 #define AT(field) .offset = offsetof(struct options, field)
 
@@ -87,16 +87,20 @@ static const struct option options[] = {
      .choices = "learned|fixed",
      .def = "learned",
      .help = "ranges after the first batch"},
-    {.name = "clip", .type = OPT_BOOL, AT(clip), .def = "yes", .help = "clip to the range; no: as the authors' code"},
-    {.name = "open",
+    {.name = "range_clip",
+     .type = OPT_BOOL,
+     AT(range_clip),
+     .def = "yes",
+     .help = "clip to the range; no: as the authors' code"},
+    {.name = "gates_open",
      .type = OPT_REAL,
-     AT(open),
+     AT(gates_open),
      .hi = 1,
      .def = "0",
      .help = "first part of the run: gates open, no noise, no penalty"},
-    {.name = "fixed",
+    {.name = "gates_fixed",
      .type = OPT_REAL,
-     AT(fixed),
+     AT(gates_fixed),
      .hi = 1,
      .def = "0",
      .help = "last part of the run: gates stay at their thresholded values, no penalty"},
@@ -146,8 +150,8 @@ static bool has_quantiser(const struct options *o, const struct site *s, int k)
 static status blora_setup(struct mrun *run)
 {
     const struct options *o = run->options;
-    FAIL_IF(o->open + o->fixed > 1, ST_USAGE, "blora: open = %g and fixed = %g are more than the whole run", o->open,
-            o->fixed);
+    FAIL_IF(o->gates_open + o->gates_fixed > 1, ST_USAGE,
+            "blora: gates_open = %g and gates_fixed = %g are more than the whole run", o->gates_open, o->gates_fixed);
     return ST_OK;
 }
 
@@ -200,8 +204,8 @@ static uint64_t part_of_run(const struct mrun *run, double part)
 static enum stage stage_of(const struct mrun *run, uint64_t step)
 {
     const struct options *o = run->options;
-    uint64_t fixed = part_of_run(run, o->fixed);
-    if (step < part_of_run(run, o->open)) return STAGE_OPEN;
+    uint64_t fixed = part_of_run(run, o->gates_fixed);
+    if (step < part_of_run(run, o->gates_open)) return STAGE_OPEN;
     return fixed > 0 && step + fixed >= run->total_steps ? STAGE_FIXED : STAGE_LEARN;
 }
 
@@ -211,7 +215,7 @@ static void hold(const struct mrun *run, struct param *p, bool learns)
     const struct options *o = run->options;
     if (!p) return;
     p->hi = learns ? p->rows : 0;
-    p->idle = (long)part_of_run(run, o->open);
+    p->idle = (long)part_of_run(run, o->gates_open);
 }
 
 static status blora_step_begin(struct mrun *run)
@@ -273,7 +277,7 @@ static struct bits_pass bits_pass_of(const struct use *u)
                           .step = pass->step,
                           .noise = o->noise == NOISE_CALL && table,
                           .place = table,
-                          .clip = o->clip,
+                          .clip = o->range_clip,
                           .keep = run->arena};
     if (stage == STAGE_OPEN) p.rule = GATES_OPEN;
     if (stage == STAGE_FIXED || !pass->train) p.rule = GATES_DECIDED;

@@ -8,10 +8,10 @@ static const char *const blora_forms[] = {
     "form=ra xi=1 rank=5",
     "form=qra phi=1 xi=2",
     "form=qra phi=1 xi=0.5 noise=call reg=bop dropout=0.2",
-    "form=qra phi=1 placement=authors rank_penalty=authors ranges=fixed clip=no",
+    "form=qra phi=1 placement=authors rank_penalty=authors ranges=fixed range_clip=no",
     "form=q phi=0.5 placement=authors sites=all+pooler+classifier",
     "form=qra phi=2 rank=1 sites=value+ffn+pooler",
-    "form=qra phi=1 open=0.4 fixed=0.2",
+    "form=qra phi=1 gates_open=0.4 gates_fixed=0.2",
     "form=ra xi=1 rank_penalty=authors dropout=0.1",
 };
 enum { BLORA_FORMS = sizeof blora_forms / sizeof blora_forms[0] };

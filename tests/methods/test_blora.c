@@ -30,14 +30,14 @@ static void same_tensors(const struct session *a, const struct session *b, const
  * bits as form ra through a whole run. A run whose gates are held open by its stage is the same again. */
 START_TEST(open_gates_are_no_quantisers)
 {
-    static const char *const settings[] = {"form=qra phi=20 xi=3 ranges=fixed clip=no",
-                                           "form=qra phi=20 xi=3 ranges=fixed clip=no lambda_q=0",
-                                           "form=qra phi=-20 xi=-20 ranges=fixed clip=no open=1"};
+    static const char *const settings[] = {"form=qra phi=20 xi=3 ranges=fixed range_clip=no",
+                                           "form=qra phi=20 xi=3 ranges=fixed range_clip=no lambda_q=0",
+                                           "form=qra phi=-20 xi=-20 ranges=fixed range_clip=no gates_open=1"};
     for (int model = 0; model < PROBE_MODELS; model++) {
         struct session bits, plain;
         ck_ok(run_open(&method_blora, settings[_i], (enum probe_model)model, &bits));
-        ck_ok(
-            run_open(&method_blora, _i < 2 ? "form=ra xi=3" : "form=ra xi=3 open=1", (enum probe_model)model, &plain));
+        ck_ok(run_open(&method_blora, _i < 2 ? "form=ra xi=3" : "form=ra xi=3 gates_open=1", (enum probe_model)model,
+                       &plain));
         run_steps(&bits, 0, RUN_STEPS, 0);
         run_steps(&plain, 0, RUN_STEPS, 0);
         same_tensors(&plain, &bits, "lora_A");
@@ -195,7 +195,8 @@ START_TEST(stages_hold_the_gates)
     static const char *const gates[] = {"W.phi", "A.phi", "Qout.phi", "rank.xi"};
     struct session s;
     double penalty = -1;
-    ck_ok(run_open(&method_blora, "form=qra phi=1 xi=1 gate_lr=0.01 open=0.333333 fixed=0.333333", PROBE_BERT, &s));
+    ck_ok(run_open(&method_blora, "form=qra phi=1 xi=1 gate_lr=0.01 gates_open=0.333333 gates_fixed=0.333333",
+                   PROBE_BERT, &s));
     for (uint64_t step = 0; step < RUN_STEPS; step++) {
         real before[4], a = first_of(&s, "lora_A");
         const bool learns = step == 2 || step == 3;
@@ -218,8 +219,8 @@ END_TEST
 START_TEST(fixed_gates_have_no_noise)
 {
     struct session a, b;
-    ck_ok(run_open(&method_blora, "form=qra phi=0 xi=0 fixed=1", PROBE_BERT, &a));
-    ck_ok(run_open(&method_blora, "form=qra phi=20 xi=20 fixed=1", PROBE_BERT, &b));
+    ck_ok(run_open(&method_blora, "form=qra phi=0 xi=0 gates_fixed=1", PROBE_BERT, &a));
+    ck_ok(run_open(&method_blora, "form=qra phi=20 xi=20 gates_fixed=1", PROBE_BERT, &b));
     run_steps(&a, 0, RUN_STEPS, 0);
     run_steps(&b, 0, RUN_STEPS, 0);
     same_tensors(&a, &b, "lora_A"); /* phi = 0 and 20 are both open */
@@ -231,7 +232,8 @@ END_TEST
 START_TEST(stages_must_fit)
 {
     struct session s;
-    ck_fails(run_open(&method_blora, "open=0.7 fixed=0.7", PROBE_BERT, &s), ST_USAGE, "more than the whole run");
+    ck_fails(run_open(&method_blora, "gates_open=0.7 gates_fixed=0.7", PROBE_BERT, &s), ST_USAGE,
+             "more than the whole run");
     ck_fails(run_open(&method_blora, "sites=after_attn", PROBE_BERT, &s), ST_USAGE, "no linear layer");
 }
 END_TEST
