@@ -57,6 +57,7 @@ static status one_step(struct probe *p, int longest, double *pass, double *updat
     TRY(batch_make(&p->data->train.tokens, index, n, 0, n, p->cell->task->labels == 1, p->arena, &batch));
     const struct train_options *o = &p->cell->train;
     const struct adamw adamw = {.form = (enum adamw_form)o->adamw, .beta1 = o->beta1, .beta2 = o->beta2, .eps = o->eps};
+    TRY(session_observe(&p->session, &batch));
     double begin = progress_now();
     TRY(session_micro(&p->session, &batch, 0, 0, &loss));
     double middle = progress_now();

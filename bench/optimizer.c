@@ -80,6 +80,7 @@ static void update_piece(void *ctx, int piece, int thread)
 
 static void update_tensor(const struct adamw *o, struct param *p, double rate, long t)
 {
+    if (t > p->idle) t -= p->idle;
     double correct1 = 1 - pow(o->beta1, (double)t), root2 = sqrt(1 - pow(o->beta2, (double)t));
     double decay = rate * o->weight_decay * p->decay;
     struct update u = {

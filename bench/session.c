@@ -81,7 +81,10 @@ status session_observe(struct session *s, const struct batch *batch)
     pass.train = true;
     pass.mode = PASS_OBSERVE;
     struct arena_mark tape = arena_mark(s->tape), scratch = arena_mark(s->scratch);
+    bool whole = s->model->whole_table;
+    s->model->whole_table = true; /* what is taken from the data must not depend on which rows a pass may leave out */
     status st = forward(s, &pass, &logits);
+    s->model->whole_table = whole;
     arena_reset(s->tape, tape);
     arena_reset(s->scratch, scratch);
     return st;

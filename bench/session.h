@@ -37,7 +37,9 @@ struct session_spec {
 status session_open(const struct session_spec *, struct session *);
 void session_close(struct session *); /* a zeroed session is fine */
 
-/* Lets the method look at a batch before step 0 (METHOD_OBSERVES; others: does nothing). */
+/* Lets the method look at a batch before step 0 (METHOD_OBSERVES; others: does nothing). It should be the whole batch
+ * of step 0, so that what is seen does not depend on micro-batches; all rows of tables and of the last block are
+ * computed. */
 status session_observe(struct session *, const struct batch *);
 
 /* Forward + loss + backward of micro-batch `micro` of optimiser step `step`; adds to gradients and to *loss. micro 0

@@ -46,19 +46,31 @@ status training_init(struct training *t, const struct task *task)
     return trace_init(&t->trace, t->arena, t->session, t->plan.evaluations + 1);
 }
 
+/* Before step 0 the method sees the step's whole batch, however it is cut into micro-batches. */
+static status observe(struct training *t, const int *index, int n)
+{
+    struct session *s = t->session;
+    struct batch batch;
+    struct arena_mark mark = arena_mark(s->scratch);
+    TRY(batch_make(&t->data->train.tokens, index, n, 0, n, t->history.labels == 1, s->scratch, &batch));
+    status st = session_observe(s, &batch);
+    arena_reset(s->scratch, mark);
+    return st;
+}
+
 /* The examples of one optimiser step, micro-batch by micro-batch. */
 static status gradients(struct training *t, long step, const int *index, int n)
 {
     struct session *s = t->session;
     struct curves *c = &t->curves;
     c->loss[step] = 0;
+    if (step == 0) TRY(observe(t, index, n));
     for (int first = 0, micro = 0; first < n; first += t->plan.micro, micro++) {
         struct batch batch;
         struct arena_mark mark = arena_mark(t->batches);
         int part = n - first < t->plan.micro ? n - first : t->plan.micro;
         TRY(batch_make(&t->data->train.tokens, index + first, part, first, n, t->history.labels == 1, t->batches,
                        &batch));
-        if (step == 0 && micro == 0) TRY(session_observe(s, &batch));
         c->tokens += batch.tokens;
         status st = session_micro(s, &batch, (uint64_t)step, micro, &c->loss[step]);
         arena_reset(t->batches, mark);

@@ -35,6 +35,7 @@ struct param {
         decay;  /* multiplier of the run's weight decay; 0 for names with "bias" or "LayerNorm"/"norm" (METHODS 3.0) */
     int lo, hi; /* rows the optimiser may touch in this step; all by default (DyLoRA's masked variant) */
     int left, right;  /* columns likewise */
+    long idle;        /* optimiser steps before the first it learns in: its bias correction counts from there */
     uint64_t version; /* raised by every write, so that packed or merged copies know they are stale */
 };
 

@@ -4,6 +4,7 @@
 #ifndef PG_CORE_ROW_KERNELS_H
 #define PG_CORE_ROW_KERNELS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include "core/ops.h"
@@ -26,6 +27,9 @@ struct gain_columns {
     int pairs;
     int rows;
 };
+
+struct bits;                /* bayesian_bits.h */
+enum { BITS_CHUNK = 1024 }; /* elements of one call of bits_backward, at most */
 
 enum { COLUMN_BLOCK = 32 }; /* columns that one call of the column sums takes, at most */
 
@@ -53,6 +57,11 @@ struct row_kernels {
     void (*from_half)(const void *half, int n, real *y); /* IEEE binary16 of any alignment */
     /* y = level[code] * scale, rounded to float; codes 0 .. 15, one a byte. */
     void (*levels)(const uint8_t *code, int n, const float level[16], float scale, real *y);
+
+    void (*bits)(const struct bits *, const real *x, size_t n, real *y);
+    /* g becomes dL/dx; sum[6] += dL/dz without the factors of the gates before, sum g (x_c - y), sum of g at the edges.
+     */
+    void (*bits_backward)(const struct bits *, bool gates, const real *x, size_t n, real *g, double *sum);
 };
 extern const struct row_kernels rows_generic, rows_avx2, rows_avx512;
 

@@ -1,6 +1,7 @@
 /* The row kernels' table, for the class that the including file is compiled for. */
 #include "core/row_kernels.h"
 #include "core/rows_activation_body.h"
+#include "core/rows_bits_body.h"
 #include "core/rows_draw_body.h"
 #include "core/rows_levels_body.h"
 #include "core/rows_norm_body.h"
@@ -26,4 +27,6 @@ const struct row_kernels ROWS_TABLE = {
     .dropout = row_dropout,
     .from_half = row_from_half,
     .levels = row_levels,
+    .bits = row_bits,
+    .bits_backward = row_bits_backward,
 };

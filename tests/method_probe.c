@@ -97,15 +97,26 @@ status probe_batch(int first, int n, struct arena *arena, struct batch *b)
     return batch_make(probe_data(), index, n, first, PROBE_EXAMPLES, 0, arena, b);
 }
 
+/* The whole batch, however it is cut. */
+static status observe(struct session *s)
+{
+    struct batch b;
+    struct arena_mark mark = arena_mark(s->scratch);
+    TRY(probe_batch(0, PROBE_EXAMPLES, s->scratch, &b));
+    status st = session_observe(s, &b);
+    arena_reset(s->scratch, mark);
+    return st;
+}
+
 status probe_gradients(struct session *s, uint64_t step, int micro_batches, double *loss)
 {
     int n = PROBE_EXAMPLES / micro_batches;
     *loss = 0;
+    if (step == 0) TRY(observe(s));
     for (int micro = 0; micro < micro_batches; micro++) {
         struct batch b;
         struct arena_mark mark = arena_mark(s->scratch);
         TRY(probe_batch(micro * n, n, s->scratch, &b));
-        if (step == 0 && micro == 0) TRY(session_observe(s, &b));
         TRY(session_micro(s, &b, step, micro, loss));
         arena_reset(s->scratch, mark);
     }

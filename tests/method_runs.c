@@ -2,6 +2,8 @@
 
 #include "tests/method_runs.h"
 
+#include "core/parallel.h"
+
 static struct arena *forever(void)
 {
     static struct arena *arena;
@@ -14,6 +16,7 @@ void *run_options(const struct method *m, const char *settings)
 {
     char *rest = NULL, *copy = arena_strdup(forever(), settings);
     void *options = probe_options(m);
+    parallel_set_threads(1); /* tiny matrices: threads only wait for each other */
     ck_assert_ptr_nonnull(copy);
     for (char *word = strtok_r(copy, " ", &rest); word; word = strtok_r(NULL, " ", &rest)) {
         char *value = strchr(word, '=');
@@ -41,6 +44,7 @@ void run_gradients(struct session *s, uint64_t step)
     for (int i = 0; i < t->n; i++) index[i] = i;
     struct arena_mark mark = arena_mark(s->scratch);
     ck_ok(batch_make(t, index, t->n, 0, t->n, 0, s->scratch, &b));
+    if (step == 0) ck_ok(session_observe(s, &b));
     ck_ok(session_micro(s, &b, step, 0, &loss));
     arena_reset(s->scratch, mark);
 }

@@ -66,7 +66,7 @@ status check_json(struct check *, const char *file, json_t **root);
 status check_tensors(struct check *, const char *file, const struct checkpoint **);
 const char *check_path(struct check *, const char *file); /* NULL: out of memory */
 
-/* The file of case.json's `inputs` that has this name, relative to the case's folder; NULL: none. */
+/* The first file of case.json's `inputs` whose name matches the pattern, relative to the case's folder; NULL: none. */
 const char *check_input(const struct check *, const char *name);
 
 /* A number of object o that must be there; place: for the message. */
@@ -102,6 +102,7 @@ check_fn check_nf4_matrices; /* NormalFloat: tables, codes, scales and values of
 check_fn check_nf4_base;     /* the same of a model's linear layers, through the store */
 check_fn check_metrics;
 check_fn check_schedules;
-check_fn check_tokenizer; /* ctx: const char *, the .ids file */
+check_fn check_bayesian_bits; /* quantiser, gates, penalties of B-LoRA */
+check_fn check_tokenizer;     /* ctx: const char *, the .ids file */
 
 #endif

@@ -68,8 +68,11 @@ static status run_method(struct suite *s, const char *name, const char *dir)
     bool rates = json_object_get(info, "rows") && json_object_get(info, "warmup_ratio");
     bool metrics = json_object_get(info, "classification") != NULL,
          trained = json_object_get(info, "trajectory") != NULL;
+    bool bits = json_object_get(info, "hard_concrete") != NULL;
     json_decref(info);
-    if (rates)
+    if (bits)
+        suite_run(s, name, dir, check_bayesian_bits, NULL);
+    else if (rates)
         suite_run(s, name, dir, check_schedules, NULL);
     else if (metrics)
         suite_run(s, name, dir, check_metrics, NULL);

@@ -171,17 +171,16 @@ static const struct key_name adalora_names[] = {{"avg_target", "target_rank"},
 /* "scale" follows from the others. */
 static const struct key_name common_names[] = {{"r", "rank"}, {"scale", NULL}, {NULL, NULL}};
 
-static const struct extras rows[] = {
-    {"dylora", dylora_names, dylora_options, dylora_open, NULL},
-    {"adalora", adalora_names, NULL, adalora_open, adalora_step},
-};
+static const struct extras extras_dylora = {"dylora", dylora_names, dylora_options, dylora_open, NULL};
+static const struct extras extras_adalora = {"adalora", adalora_names, NULL, adalora_open, adalora_step};
+static const struct extras *const rows[] = {&extras_dylora, &extras_adalora, &extras_blora};
 
 const struct extras *extras_of(const struct method *m)
 {
     static const struct extras none = {.method = ""};
     if (m->preset_of) m = m->preset_of;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
-        if (strcmp(rows[i].method, m->name) == 0) return &rows[i];
+        if (strcmp(rows[i]->method, m->name) == 0) return rows[i];
     return &none;
 }
 

@@ -24,6 +24,8 @@ struct extras {
     status (*step)(struct extras_run *, long k, double loss, double penalty); /* after the update of step k */
 };
 
+extern const struct extras extras_blora; /* golden_blora.c */
+
 /* The row of a method or of what it is a preset of; one without hooks when there is none. */
 const struct extras *extras_of(const struct method *);
 /* The option that a key of `adapter` sets; NULL: none. */

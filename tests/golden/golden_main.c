@@ -7,6 +7,7 @@
 #include <string.h>
 #include "core/file.h"
 #include "core/parallel.h"
+#include "core/text.h"
 
 /* ---- lines ------------------------------------------------------------------------------------------------------- */
 
@@ -105,7 +106,7 @@ const char *check_input(const struct check *c, const char *name)
     json_array_foreach(json_object_get(c->info, "inputs"), i, file)
     {
         const char *s = json_string_value(file), *base = s ? strrchr(s, '/') : NULL;
-        if (s && strcmp(base ? base + 1 : s, name) == 0) return s;
+        if (s && text_match(name, base ? base + 1 : s)) return s;
     }
     return NULL;
 }

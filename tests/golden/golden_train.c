@@ -132,9 +132,9 @@ static status read_hyper(struct check *c, enum adamw_form form, struct plan *p)
 
 static status read_plan(struct check *c, enum adamw_form form, struct plan *p)
 {
-    const char *base = check_input(c, "model.safetensors"), *batches = check_input(c, "batches.json");
+    const char *base = check_input(c, "model.safetensors"), *batches = check_input(c, "*batches.json");
     json_t *root;
-    FAIL_IF(!base || !batches, ST_INPUT, "case.json: inputs without model.safetensors and batches.json");
+    FAIL_IF(!base || !batches, ST_INPUT, "case.json: inputs without model.safetensors and *batches.json");
     TRY(check_json(c, batches, &root));
     const char *weights = check_path(c, base);
     if (!weights) return ST_MEMORY;
