@@ -1,169 +1,181 @@
-/* bench: what this machine reaches, as a table and as JSON. */
-#include <jansson.h>
+/* bench: what this machine does. Prints tables; --json keeps all numbers. */
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
+#include "bench/bench_parts.h"
 #include "bench/cli.h"
+#include "bench/experiment.h"
 #include "bench/paths.h"
-#include "bench/speed.h"
 #include "core/cpu.h"
 #include "core/file.h"
+#include "core/gemm.h"
 #include "core/parallel.h"
 #include "core/text.h"
 
 struct bench_options {
-    int steps, warmup, threads;
-    double seconds;
-    const char *filter, *json, *cache;
+    const char *parts, *model, *random_config, *tokenizer, *data, *task, *methods, *json, *cache;
+    int batch, micro_batch, eval_batch, max_len, group_lengths, steps, warm_up, eval_batches, threads, gemm, format;
+    int repeats;
+    double seconds, dropout;
+    long long seed;
 };
 #define AT(field) offsetof(struct bench_options, field)
 static const struct option bench_options[] = {
-    {"steps", OPT_INT, AT(steps), 1, 100000, "8", NULL, "steps (and evaluations) timed a cell", 0},
-    {"warmup", OPT_INT, AT(warmup), 0, 1000, "2", NULL, "steps before that", 0},
-    {"seconds", OPT_REAL, AT(seconds), 0.01, 3600, "1", NULL, "time for each product and backend", 0},
-    {"threads", OPT_INT, AT(threads), 0, 1024, "0", NULL, "threads; 0: all", 0},
-    {"filter", OPT_STRING, AT(filter), 0, 0, "", "PATTERN", "only cells whose label matches (with * and ?)", 0},
-    {"json", OPT_STRING, AT(json), 0, 0, "", "FILE", "also write all figures there", 0},
+    {"parts", OPT_STRING, AT(parts), 0, 0, "roof,products,ops,train", "LIST", "what to measure", 0},
+    {"model", OPT_STRING, AT(model), 0, 0, "mini", "MODEL", "model folder or name", 0},
+    {"random-config", OPT_STRING, AT(random_config), 0, 0, "", "FOLDER",
+     "instead of a model: a folder with its config.json; weights are drawn", 0},
+    {"tokenizer", OPT_STRING, AT(tokenizer), 0, 0, "", "FOLDER", "default: the model's folder", 0},
+    {"task", OPT_STRING, AT(task), 0, 0, "mini_rte", "NAME", "whose texts to train and evaluate on", 0},
+    {"data", OPT_STRING, AT(data), 0, 0, "", "FOLDER", "root folder of the data; the mini tasks need none", 0},
+    {"methods", OPT_STRING, AT(methods), 0, 0, "lora, full_ft", "LIST",
+     "rows: methods with their options, as in \"lora rank=8 sites=all, full_ft\"", 0},
+    {"batch", OPT_INT, AT(batch), 1, 65536, "32", NULL, "examples in an optimiser step", 0},
+    {"micro_batch", OPT_INT, AT(micro_batch), 0, 65536, "0", NULL, "examples in one pass; 0: batch", 0},
+    {"eval_batch", OPT_INT, AT(eval_batch), 1, 65536, "32", NULL, "examples in one pass of an evaluation", 0},
+    {"max_len", OPT_INT, AT(max_len), 0, 65535, "0", NULL, "tokens kept of an example; 0: the task's default", 0},
+    {"group_lengths", OPT_FLAG, AT(group_lengths), 0, 0, "no", NULL, "batches of examples of like length", 0},
+    {"dropout", OPT_REAL, AT(dropout), -1, 0.99, "-1", NULL, "all rates; below 0: the model's own", 0},
+    {"steps", OPT_INT, AT(steps), 0, 100000, "10", NULL, "timed optimiser steps of a row", 0},
+    {"warm-up", OPT_INT, AT(warm_up), 0, 100000, "2", NULL, "untimed ones before", 0},
+    {"eval-batches", OPT_INT, AT(eval_batches), 0, 100000, "10", NULL, "timed batches of evaluation", 0},
+    {"seed", OPT_LONG, AT(seed), 0, 9e15, "1", NULL, "of order, dropout and drawn weights", 0},
+    {"seconds", OPT_REAL, AT(seconds), 0, 3600, "0.3", NULL, "time to spend on each product and operation, at least",
+     0},
+    {"repeats", OPT_INT, AT(repeats), 1, 2000, "5", NULL, "measurements of each, at least", 0},
+    {"threads", OPT_INT, AT(threads), 0, 1024, "0", NULL, "0: all processors", 0},
+    {"gemm", OPT_ENUM, AT(gemm), 0, 0, "own", "own|openblas", "products of the training rows", 0},
     {"cache", OPT_STRING, AT(cache), 0, 0, "", "FOLDER", "tokenised data; default ~/.cache/peftgrid/tokens", 0},
+    {"format", OPT_ENUM, AT(format), 0, 0, "text", SHEET_CHOICES, "of the tables", 0},
+    {"json", OPT_STRING, AT(json), 0, 0, "", "FILE", "write all numbers there as well", 0},
     OPT_END};
 #undef AT
 
-enum { MAX_CELLS = 512, MAX_SHAPES = 16 };
+static const char *const part_names[] = {"roof", "products", "ops", "train"};
+enum part { PART_ROOF, PART_PRODUCTS, PART_OPS, PART_TRAIN, PARTS };
 
-struct bench {
-    const struct bench_options *o;
-    struct arena *arena;
-    struct experiment experiment; /* cells 0: products only */
-    const struct cell *cell[MAX_CELLS];
-    struct cell_speed speed[MAX_CELLS];
-    int cells, shapes;
-    struct product_speed product[MAX_SHAPES];
-    double roof; /* GFLOP/s */
-};
-
-static status measure_cells(struct bench *b)
+static status choose_parts(const char *list, struct arena *arena, bool on[PARTS])
 {
-    const char *cache = b->o->cache;
-    if (!*cache) TRY(token_cache(b->arena, &cache));
-    for (int i = 0; i < b->experiment.cells && b->cells < MAX_CELLS; i++) {
-        struct cell *c = &b->experiment.cell[i];
-        if (c->seed != b->experiment.cell[0].seed) continue; /* seeds cost the same */
-        if (*b->o->filter && !text_match(b->o->filter, c->label)) continue;
-        if (b->o->threads) c->train.threads = b->o->threads;
-        b->cell[b->cells] = c;
-        TRY(speed_cell(c, cache, b->o->warmup, b->o->steps, &b->speed[b->cells]));
-        b->cells++;
+    char **word;
+    int n;
+    TRY(text_split(list, ',', arena, &word, &n));
+    FAIL_IF(n == 0, ST_USAGE, "--parts names nothing to measure");
+    for (int i = 0; i < n; i++) {
+        int p = 0;
+        while (p < PARTS && strcmp(word[i], part_names[p]) != 0) p++;
+        if (p == PARTS) return cli_unknown("--parts", "part", word[i], part_names, PARTS);
+        on[p] = true;
     }
-    FAIL_IF(b->experiment.cells > 0 && b->cells == 0, ST_USAGE, "no cell matches '%s'", b->o->filter);
     return ST_OK;
 }
 
-static status measure_products(struct bench *b)
+static status find_task(const char *name, const struct task **task)
 {
-    for (const struct product_shape *s = speed_shapes; s->m; s++, b->shapes++)
-        TRY(speed_product(s, b->o->seconds, b->arena, &b->product[b->shapes]));
-    double own = b->product[0].own.median, blas = b->product[0].openblas.median;
-    b->roof = own > blas ? own : blas;
+    const char *names[256];
+    int n = 0;
+    *task = task_find(name);
+    for (const struct task *const *t = task_table; *t && n < 256; t++) names[n++] = (*t)->name;
+    return *task ? ST_OK : cli_unknown("", "task", name, names, n);
+}
+
+static void fill_train_options(const struct bench_options *o, struct train_options *t)
+{
+    t->batch = o->batch;
+    t->micro_batch = o->micro_batch;
+    t->eval_batch = o->eval_batch;
+    t->max_len = o->max_len;
+    t->group_lengths = o->group_lengths;
+    if (o->dropout >= 0) t->hidden_dropout = t->attn_dropout = t->cls_dropout = o->dropout;
+}
+
+static status prepare_training(const struct bench_options *o, struct arena *arena, struct bench_training *t)
+{
+    *t = (struct bench_training){.random = *o->random_config != '\0',
+                                 .methods = o->methods,
+                                 .steps = o->steps,
+                                 .warm_up = o->warm_up,
+                                 .eval_batches = o->eval_batches,
+                                 .cache = o->cache,
+                                 .seed = (uint64_t)o->seed};
+    TRY(option_defaults(train_option_table, &t->train, arena));
+    fill_train_options(o, &t->train);
+    TRY(find_task(o->task, &t->task));
+    TRY(model_find(t->random ? o->random_config : o->model, ".", arena, &t->model_path));
+    t->tokenizer_path = t->model_path;
+    if (*o->tokenizer) TRY(model_find(o->tokenizer, ".", arena, &t->tokenizer_path));
+    t->data_root = "";
+    if (task_needs_data(t->task)) {
+        FAIL_IF(!*o->data, ST_USAGE, "task %s needs --data FOLDER", t->task->name);
+        TRY(data_find(o->data, ".", arena, &t->data_root));
+    }
+    return *o->cache ? ST_OK : token_cache(arena, &t->cache);
+}
+
+static status describe_machine(struct bench_report *r)
+{
+    printf("peftgrid %s on %s, kernels %s, %d threads, compiled by %s\n\n", PG_VERSION, cpu_model(),
+           cpu_class_name(cpu_class()), parallel_threads(), __VERSION__);
+    json_t *o = json_pack("{s:s, s:s, s:s, s:i, s:s, s:s}", "version", PG_VERSION, "processor", cpu_model(), "kernels",
+                          cpu_class_name(cpu_class()), "threads", parallel_threads(), "products",
+                          gemm_backend_name(gemm_backend()), "compiler", __VERSION__);
+    FAIL_IF(!o || json_object_set_new(r->json, "machine", o) != 0, ST_MEMORY, "out of memory for the JSON report");
     return ST_OK;
 }
 
-static double share(const struct bench *b, double tokens_per_s, double flops)
+static status write_json(const struct bench_report *r, const char *path)
 {
-    return 100 * tokens_per_s * flops * 1e-9 / b->roof;
-}
-
-static void print(const struct bench *b)
-{
-    printf("%s, %d threads, kernels %s\n\n", cpu_model(), parallel_threads(), cpu_class_name(cpu_class()));
-    printf("%-28s %16s  %22s  %22s\n", "product, GFLOP/s", "m x n x k", "own", "OpenBLAS tiles");
-    for (int i = 0; i < b->shapes; i++) {
-        const struct product_shape *s = &speed_shapes[i];
-        const struct spread *x = &b->product[i].own, *y = &b->product[i].openblas;
-        char shape[40];
-        snprintf(shape, sizeof shape, "%d x %d x %d", s->m, s->n, s->k);
-        printf("%-28s %16s  %6.1f (%5.1f .. %5.1f)  %6.1f (%5.1f .. %5.1f)\n", s->what, shape, x->median, x->min,
-               x->max, y->median, y->min, y->max);
-    }
-    if (b->cells == 0) return;
-    printf("\n%-24s %24s %6s  %24s %6s  %8s\n", "cell", "training, tokens/s", "roof", "evaluation, tokens/s", "roof",
-           "memory");
-    for (int i = 0; i < b->cells; i++) {
-        const struct cell_speed *s = &b->speed[i];
-        printf("%-24s %8.0f (%5.0f .. %5.0f) %5.0f%%  %8.0f (%5.0f .. %5.0f) %5.0f%%  %5.2f GB\n", b->cell[i]->label,
-               s->train.median, s->train.min, s->train.max, share(b, s->train.median, s->train_flops), s->eval.median,
-               s->eval.min, s->eval.max, share(b, s->eval.median, s->eval_flops), s->peak_bytes * 1e-9);
-    }
-    printf("\nReal tokens; median (least .. most) over %d steps after %d of warm-up, in the order a run takes them. "
-           "roof: the\n"
-           "better backend's first product; FLOPs counted: linear layers, scores and contexts, once for an evaluation, "
-           "twice\n"
-           "for a step over a frozen base, three times for full fine-tuning. memory: peak resident of the process, the "
-           "mapped\n"
-           "model file included, in training.\n",
-           b->o->steps, b->o->warmup);
-}
-
-static json_t *json_spread(const struct spread *s)
-{
-    return json_pack("{s:f, s:f, s:f}", "median", s->median, "min", s->min, "max", s->max);
-}
-
-static status write_json(const struct bench *b)
-{
-    json_t *products = json_array(), *cells = json_array();
-    for (int i = 0; i < b->shapes; i++) {
-        const struct product_shape *s = &speed_shapes[i];
-        json_array_append_new(products, json_pack("{s:s, s:i, s:i, s:i, s:o, s:o}", "what", s->what, "m", s->m, "n",
-                                                  s->n, "k", s->k, "own_gflops", json_spread(&b->product[i].own),
-                                                  "openblas_gflops", json_spread(&b->product[i].openblas)));
-    }
-    for (int i = 0; i < b->cells; i++) {
-        const struct cell_speed *s = &b->speed[i];
-        json_array_append_new(
-            cells, json_pack("{s:s, s:o, s:o, s:f, s:f, s:f, s:f, s:f, s:i}", "cell", b->cell[i]->label,
-                             "train_tokens_per_s", json_spread(&s->train), "eval_tokens_per_s", json_spread(&s->eval),
-                             "train_flops_per_token", s->train_flops, "eval_flops_per_token", s->eval_flops,
-                             "train_share_of_roof", share(b, s->train.median, s->train_flops) / 100, "tokens_per_step",
-                             s->tokens_per_step, "peak_rss_bytes", s->peak_bytes, "longest", s->longest));
-    }
-    json_t *all =
-        json_pack("{s:s, s:i, s:s, s:f, s:o, s:o}", "cpu", cpu_model(), "threads", parallel_threads(), "kernels",
-                  cpu_class_name(cpu_class()), "roof_gflops", b->roof, "products", products, "cells", cells);
-    char *text = all ? json_dumps(all, JSON_INDENT(1) | JSON_REAL_PRECISION(6)) : NULL;
-    status st =
-        text ? file_write_atomic(b->o->json, text, strlen(text)) : fail(ST_MEMORY, "out of memory: the JSON text");
+    char *text = json_dumps(r->json, JSON_INDENT(1) | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(6));
+    FAIL_IF(!text, ST_MEMORY, "out of memory for the JSON report");
+    status st = file_write_atomic(path, text, strlen(text));
     free(text);
-    json_decref(all);
     return st;
+}
+
+static status measure_parts(struct bench_report *r, const struct bench_options *o)
+{
+    bool on[PARTS] = {false};
+    struct bench_training training;
+    TRY(choose_parts(o->parts, r->arena, on));
+    parallel_set_threads(o->threads);
+    TRY(gemm_select((enum gemm_backend)o->gemm));
+    if (on[PART_TRAIN]) TRY(prepare_training(o, r->arena, &training));
+    TRY(describe_machine(r));
+    if (on[PART_ROOF]) TRY(bench_roof(r));
+    if (on[PART_PRODUCTS]) TRY(bench_products(r));
+    if (on[PART_OPS]) TRY(bench_ops(r));
+    if (on[PART_TRAIN]) TRY(bench_train(r, &training));
+    return *o->json ? write_json(r, o->json) : ST_OK;
 }
 
 static status bench_run(const void *options, char **args, int count, struct arena *arena)
 {
-    struct bench b = {.o = options, .arena = arena};
-    const char *path;
-    if (count) {
-        TRY(experiment_find(args[0], arena, &path));
-        TRY(experiment_read(path, arena, &b.experiment));
-        TRY(experiment_inputs(&b.experiment, arena));
-    }
-    TRY(measure_cells(&b)); /* before this process has threads: cells are measured in forked ones */
-    parallel_set_threads(b.o->threads);
-    TRY(measure_products(&b));
-    print(&b);
-    return *b.o->json ? write_json(&b) : ST_OK;
+    const struct bench_options *o = options;
+    (void)args, (void)count;
+    struct bench_report r = {.arena = arena,
+                             .format = (enum sheet_format)o->format,
+                             .json = json_object(),
+                             .effort = {o->seconds, o->repeats}};
+    FAIL_IF(!r.json, ST_MEMORY, "out of memory for the JSON report");
+    status st = measure_parts(&r, o);
+    json_decref(r.json);
+    return st;
 }
 
 const struct command command_bench = {
     .name = "bench",
     .summary = "measure the speed of this machine",
-    .usage = "[EXPERIMENT.ini] [options]",
+    .usage = "[options]",
     .details =
-        "Times matrix products with both backends and, given an experiment, training steps and evaluation of each of "
-        "its\n"
-        "rows and tasks (first seed) in real tokens a second, with peak memory and the share of the machine's own\n"
-        "product rate. Other work on the machine shows in the figures: look at the spread.",
+        "roof: the best product of this machine, ours or OpenBLAS'. products and ops: the pieces that a step is made "
+        "of. "
+        "train: optimiser steps and evaluation of a model on the texts of a task, in real tokens a second (nothing is "
+        "padded), and what share of the roof the model's own FLOPs reach. Every number is the median of repeats after "
+        "a "
+        "warm-up, with half the distance of the quartiles as spread. Weights may be drawn instead of loaded: "
+        "--random-config FOLDER needs only a config.json.",
     .options = bench_options,
     .option_size = sizeof(struct bench_options),
     .min_args = 0,
-    .max_args = 1,
+    .max_args = 0,
     .run = bench_run,
 };

@@ -270,23 +270,42 @@ X16_FN x16 x16_shift_exponent(x16 a, x16 n)
  * zeros; first(a, n, rest) keeps the first n lanes of a; shift_exponent(a, n) adds the integer in n's low bits (see
  * x16_exp) to a's exponent. */
 
-/* The lanes added in one tree: halves of 8, of 4, of 2, of 1. */
+/* The lanes added in one tree: halves of 8, of 4, of 2, of 1; and the largest by the same tree. */
+#if defined(__AVX2__) && !defined(PG_DOUBLE)
+#ifdef __AVX512F__
+#define X16_HALF(x, i) _mm256_castsi256_ps(_mm512_extracti64x4_epi64(_mm512_castps_si512(x), i))
+#else
+#define X16_HALF(x, i) ((i) ? (x).h : (x).l)
+#endif
+#define X16_FOLD(x, op256, op128, op1) \
+    __m256 eight = op256(X16_HALF(x, 0), X16_HALF(x, 1)); \
+    __m128 four = op128(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1)); \
+    __m128 two = op128(four, _mm_movehl_ps(four, four)); \
+    return _mm_cvtss_f32(op1(two, _mm_movehdup_ps(two)))
+
 X16_FN real x16_sum(x16 a)
 {
-    real v[X16];
-    x16_store(v, a);
-    for (int half = X16 / 2; half > 0; half /= 2)
-        for (int i = 0; i < half; i++) v[i] += v[i + half];
-    return v[0];
+    X16_FOLD(a, _mm256_add_ps, _mm_add_ps, _mm_add_ss);
 }
 
 X16_FN real x16_largest(x16 a)
 {
-    real v[X16];
-    x16_store(v, a);
-    for (int half = X16 / 2; half > 0; half /= 2)
-        for (int i = 0; i < half; i++) v[i] = v[i] > v[i + half] ? v[i] : v[i + half];
-    return v[0];
+    X16_FOLD(a, _mm256_max_ps, _mm_max_ps, _mm_max_ss);
 }
+#else
+X16_FN real x16_sum(x16 a)
+{
+    for (int half = X16 / 2; half > 0; half /= 2)
+        for (int i = 0; i < half; i++) a.v[i] += a.v[i + half];
+    return a.v[0];
+}
+
+X16_FN real x16_largest(x16 a)
+{
+    for (int half = X16 / 2; half > 0; half /= 2)
+        for (int i = 0; i < half; i++) a.v[i] = a.v[i] > a.v[i + half] ? a.v[i] : a.v[i + half];
+    return a.v[0];
+}
+#endif
 
 #endif

@@ -1,0 +1,153 @@
+/* `peftgrid bench`: quartiles, FLOPs, rows with options, what the JSON holds, refusals. No time is judged. */
+#include "tests/pgtest.h"
+
+#include <fcntl.h>
+#include <math.h>
+#include "bench/bench_flops.h"
+#include "bench/bench_measure.h"
+#include "bench/cli.h"
+#include "core/jsonfile.h"
+
+static const char *dir;
+
+static const char *in_dir(const char *name)
+{
+    static char path[4200];
+    if (!dir) dir = strdup(temp_dir());
+    snprintf(path, sizeof path, "%s/%s", dir, name);
+    return path;
+}
+
+/* Runs bench with these options; its tables go nowhere, its numbers to *json (borrowed until the process ends). */
+static status bench(json_t **json, const char *const *more)
+{
+    char *word[64];
+    int words = 0;
+    static const char *const quick[] = {"--seconds", "0", "--repeats", "1", "--warm-up", "0", "--json", NULL};
+    for (int i = 0; quick[i]; i++) word[words++] = strdup(quick[i]);
+    word[words++] = strdup(in_dir("bench.json"));
+    word[words++] = strdup("--cache");
+    word[words++] = strdup(in_dir("cache"));
+    for (int i = 0; more[i]; i++) word[words++] = strdup(more[i]);
+    struct arena *a = arena_new("command");
+    struct command_line line;
+    fflush(stdout);
+    int saved = dup(1), null = open("/dev/null", O_WRONLY);
+    ck_assert(saved >= 0 && null >= 0 && dup2(null, 1) >= 0);
+    const struct command *c = cli_find("bench");
+    status st = cli_parse(c, words, word, a, &line);
+    if (st == ST_OK) st = c->run(line.options, line.args, line.count, a);
+    fflush(stdout);
+    dup2(saved, 1);
+    if (st == ST_OK && json) st = jsonfile_read(in_dir("bench.json"), 1 << 24, json);
+    arena_free(a);
+    return st;
+}
+#define BENCH(json, ...) bench((json), (const char *const[]){__VA_ARGS__, NULL})
+
+static double number(const json_t *o, const char *key)
+{
+    const json_t *v = json_object_get(o, key);
+    ck_assert_msg(json_is_number(v), "no number %s", key);
+    return json_number_value(v);
+}
+
+START_TEST(quartiles)
+{
+    struct arena *a = arena_new("test");
+    const double x[] = {5, 1, 4, 2, 3};
+    struct measured m = measured_of(x, 5, a);
+    ck_assert(m.median == 3 && m.spread == 1 && m.low == 1 && m.high == 5 && m.n == 5);
+    m = measured_of(x, 2, a);
+    ck_assert(m.median == 3 && m.spread == 1);
+    m = measured_of(x, 1, a);
+    ck_assert(m.median == 5 && m.spread == 0);
+    m = measured_of(x, 0, a);
+    ck_assert(isnan(m.median));
+    arena_free(a);
+}
+END_TEST
+
+START_TEST(parts_and_rows)
+{
+    json_t *json;
+    ck_ok(BENCH(&json, "--parts", "roof,train", "--methods", "lora rank=2 sites=query+value, none", "--steps", "2",
+                "--eval-batches", "3", "--batch", "4", "--micro_batch", "3", "--task", "mini_cola"));
+    ck_assert(number(json_object_get(json, "roof"), "gflops") > 0);
+    ck_assert_int_gt((int)number(json_object_get(json, "machine"), "threads"), 0);
+    ck_assert_ptr_null(json_object_get(json, "ops"));
+    const json_t *rows = json_object_get(json, "training");
+    ck_assert_int_eq((int)json_array_size(rows), 4);
+    for (size_t i = 0; i < 4; i++) {
+        const json_t *row = json_array_get(rows, i);
+        const char *phase = json_string_value(json_object_get(row, "phase"));
+        ck_assert_str_eq(phase, i % 2 ? "evaluate" : "train");
+        ck_assert_str_eq(json_string_value(json_object_get(row, "task")), "mini_cola");
+        ck_assert_int_eq((int)number(row, "batches"), i % 2 ? 3 : 2);
+        ck_assert_double_eq(number(row, "examples_a_batch"), i % 2 ? 32 : 4);
+        ck_assert(number(row, "tokens_a_second") > 0 && number(row, "gflop_a_token") > 0);
+        ck_assert(number(row, "share_of_roof") > 0 && number(row, "peak_rss_bytes") > 1e6);
+    }
+    const json_t *lora = json_array_get(rows, 0), *none = json_array_get(rows, 2);
+    ck_assert(number(lora, "gflop_a_token") > 1.5 * number(none, "gflop_a_token")); /* the head alone needs no dx */
+    json_decref(json);
+}
+END_TEST
+
+START_TEST(products_and_operations)
+{
+    json_t *json;
+    ck_ok(BENCH(&json, "--parts", "products,ops", "--format", "md"));
+    const json_t *products = json_object_get(json, "products"), *ops = json_object_get(json, "ops");
+    ck_assert_int_gt((int)json_array_size(products), 20);
+    ck_assert_int_gt((int)json_array_size(ops), 10);
+    for (size_t i = 0; i < json_array_size(products); i++) {
+        const json_t *o = json_array_get(products, i);
+        ck_assert(number(json_object_get(o, "own"), "median") > 0 &&
+                  number(json_object_get(o, "openblas"), "high") > 0);
+    }
+    for (size_t i = 0; i < json_array_size(ops); i++)
+        ck_assert(number(json_object_get(json_array_get(ops, i), "microseconds"), "median") > 0);
+    json_decref(json);
+}
+END_TEST
+
+/* FLOPs of the mini model by hand: products of METHODS 4.1, two FLOPs each. */
+START_TEST(flops_of_a_batch)
+{
+    struct session s;
+    struct session_spec spec = {.model = {.path = "mini", .head = HEAD_CLASSIFY, .num_labels = 2, .train_pooler = -1},
+                                .method = method_find("none"),
+                                .total_steps = 1};
+    const int offset[] = {0, 5, 12};
+    struct batch b = {.n = 2, .tokens = 12, .offset = offset};
+    ck_ok(session_open(&spec, &s));
+    const struct model_config *c = &s.model->config;
+    double d = c->hidden, f = c->ffn, macs = 0;
+    for (int i = 0; i < 2; i++) {
+        double l = offset[i + 1] - offset[i];
+        macs += c->layers * (l * (4 * d * d + 2 * d * f) + 2 * l * l * d + 2 * l * (2 * l - 1) * d) + d * d + 2 * d;
+    }
+    macs += c->layers * 2 * (2 * 7 - 1) * d * d; /* the relative table, once, for the longest */
+    ck_assert_double_eq_tol(batch_flops(&s, &b, false), 2 * macs, 1e-6 * macs);
+    double head = 2 * (d * d + 2 * d); /* trained: pooler and classifier, of which the pooler needs no dx */
+    ck_assert_double_eq_tol(batch_flops(&s, &b, true), 2 * macs + 2 * head + 2 * 2 * 2 * d, 1e-6 * macs);
+    session_close(&s);
+}
+END_TEST
+
+START_TEST(refusals)
+{
+    ck_fails(BENCH(NULL, "--parts", "rof"), ST_USAGE, "did you mean 'roof'");
+    ck_fails(BENCH(NULL, "--parts", "train", "--methods", "lorra"), ST_USAGE, "did you mean 'lora'");
+    ck_fails(BENCH(NULL, "--parts", "train", "--methods", "lora rnk=2"), ST_USAGE, "did you mean 'rank'");
+    ck_fails(BENCH(NULL, "--parts", "train", "--methods", "lora rank"), ST_USAGE, "name=value");
+    ck_fails(BENCH(NULL, "--parts", "train", "--methods", "none rank=3"), ST_USAGE, "no options");
+    ck_fails(BENCH(NULL, "--parts", "train", "--methods", ""), ST_USAGE, "--methods");
+    ck_fails(BENCH(NULL, "--parts", "train", "--task", "mini_rtee"), ST_USAGE, "did you mean 'mini_rte'");
+    ck_fails(BENCH(NULL, "--parts", "train", "--task", "rte"), ST_USAGE, "--data");
+    ck_fails(BENCH(NULL, "--parts", "train", "--model", "/nowhere/at/all"), ST_INPUT, "/nowhere/at/all");
+}
+END_TEST
+
+PG_TESTS(TEST(quartiles), TEST(parts_and_rows), TEST(products_and_operations), TEST(flops_of_a_batch), TEST(refusals))
