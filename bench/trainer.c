@@ -27,26 +27,26 @@ struct cell_work {
     double begin;
 };
 
-static struct model_spec model_spec_of(const struct cell *c)
+struct session_spec cell_session_spec(const struct cell *c, long steps)
 {
-    return (struct model_spec){.path = c->model_path,
-                               .head = HEAD_CLASSIFY,
-                               .num_labels = c->task->labels,
-                               .cls_dropout = c->train.cls_dropout,
-                               .hidden_dropout = c->train.hidden_dropout,
-                               .attn_dropout = c->train.attn_dropout,
-                               .train_pooler = c->train.train_pooler - 1};
+    return (struct session_spec){.model = {.path = c->model_path,
+                                           .head = HEAD_CLASSIFY,
+                                           .num_labels = c->task->labels,
+                                           .cls_dropout = c->train.cls_dropout,
+                                           .hidden_dropout = c->train.hidden_dropout,
+                                           .attn_dropout = c->train.attn_dropout,
+                                           .train_pooler = c->train.train_pooler - 1},
+                                 .method = c->method,
+                                 .method_options = c->method_options,
+                                 .store = c->store,
+                                 .store_options = c->store_options,
+                                 .seed = (uint64_t)c->seed,
+                                 .total_steps = (uint64_t)steps};
 }
 
 status cell_session_open(const struct cell *c, long steps, struct session *session)
 {
-    const struct session_spec spec = {.model = model_spec_of(c),
-                                      .method = c->method,
-                                      .method_options = c->method_options,
-                                      .store = c->store,
-                                      .store_options = c->store_options,
-                                      .seed = (uint64_t)c->seed,
-                                      .total_steps = (uint64_t)steps};
+    const struct session_spec spec = cell_session_spec(c, steps);
     *session = (struct session){0};
     TRY(gemm_select((enum gemm_backend)c->train.gemm));
     parallel_set_threads(c->train.threads);

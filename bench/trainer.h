@@ -22,7 +22,9 @@ typedef void progress_fn(void *ctx, const char *phase, long done, long total, do
 status cell_run(const struct cell *cell, const struct run_paths *paths, progress_fn *progress, void *ctx,
                 struct arena *arena, int *skipped, const char **out_path);
 
-/* Opens the cell's model with its method and store, for so many steps, with the cell's threads and products. */
+/* What a session of the cell is opened from, for so many steps. */
+struct session_spec cell_session_spec(const struct cell *, long steps);
+/* Opens it with the cell's threads and products. */
 status cell_session_open(const struct cell *, long steps, struct session *);
 
 #endif

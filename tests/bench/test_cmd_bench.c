@@ -6,6 +6,7 @@
 #include "bench/bench_flops.h"
 #include "bench/bench_measure.h"
 #include "bench/cli.h"
+#include "core/file.h"
 #include "core/jsonfile.h"
 
 static const char *dir;
@@ -23,7 +24,7 @@ static status bench(json_t **json, const char *const *more)
 {
     char *word[64];
     int words = 0;
-    static const char *const quick[] = {"--seconds", "0", "--repeats", "1", "--warm-up", "0", "--json", NULL};
+    static const char *const quick[] = {"--seconds", "0", "--repeats", "1", "--warmup", "0", "--json", NULL};
     for (int i = 0; quick[i]; i++) word[words++] = strdup(quick[i]);
     word[words++] = strdup(in_dir("bench.json"));
     word[words++] = strdup("--cache");
@@ -68,22 +69,28 @@ START_TEST(quartiles)
 }
 END_TEST
 
-START_TEST(parts_and_rows)
+static const char experiment[] =
+    "[experiment]\nmodel = mini\ntasks = mini_cola\nseeds = 1, 2\nmethods = lora, none\n"
+    "[train]\nbatch = 4\nmicro_batch = 3\nlr = 1e-3\n[row lora]\nrank = 2\nsites = query+value\n";
+
+START_TEST(cells_of_an_experiment)
 {
     json_t *json;
-    ck_ok(BENCH(&json, "--parts", "roof,train", "--methods", "lora rank=2 sites=query+value, none", "--steps", "2",
-                "--eval-batches", "3", "--batch", "4", "--micro_batch", "3", "--task", "mini_cola"));
+    char ini[4200];
+    snprintf(ini, sizeof ini, "%s", in_dir("speed.ini"));
+    ck_ok(file_write_atomic(ini, experiment, sizeof experiment - 1));
+    ck_ok(BENCH(&json, ini, "--parts", "roof,cells", "--steps", "2"));
     ck_assert(number(json_object_get(json, "roof"), "gflops") > 0);
     ck_assert_int_gt((int)number(json_object_get(json, "machine"), "threads"), 0);
     ck_assert_ptr_null(json_object_get(json, "ops"));
-    const json_t *rows = json_object_get(json, "training");
-    ck_assert_int_eq((int)json_array_size(rows), 4);
+    const json_t *rows = json_object_get(json, "cells");
+    ck_assert_int_eq((int)json_array_size(rows), 4); /* two rows, one seed, two phases */
     for (size_t i = 0; i < 4; i++) {
         const json_t *row = json_array_get(rows, i);
-        const char *phase = json_string_value(json_object_get(row, "phase"));
-        ck_assert_str_eq(phase, i % 2 ? "evaluate" : "train");
-        ck_assert_str_eq(json_string_value(json_object_get(row, "task")), "mini_cola");
-        ck_assert_int_eq((int)number(row, "batches"), i % 2 ? 3 : 2);
+        ck_assert_str_eq(json_string_value(json_object_get(row, "phase")), i % 2 ? "evaluate" : "train");
+        ck_assert_str_eq(json_string_value(json_object_get(row, "cell")),
+                         i < 2 ? "lora/mini_cola/1" : "none/mini_cola/1");
+        ck_assert_double_eq(number(row, "batches"), 2);
         ck_assert_double_eq(number(row, "examples_a_batch"), i % 2 ? 32 : 4);
         ck_assert(number(row, "tokens_a_second") > 0 && number(row, "gflop_a_token") > 0);
         ck_assert(number(row, "share_of_roof") > 0 && number(row, "peak_rss_bytes") > 1e6);
@@ -91,6 +98,13 @@ START_TEST(parts_and_rows)
     const json_t *lora = json_array_get(rows, 0), *none = json_array_get(rows, 2);
     ck_assert(number(lora, "gflop_a_token") > 1.5 * number(none, "gflop_a_token")); /* the head alone needs no dx */
     json_decref(json);
+
+    ck_ok(BENCH(&json, ini, "--parts", "cells", "--filter", "none*", "--steps", "1"));
+    ck_assert_int_eq((int)json_array_size(json_object_get(json, "cells")), 2);
+    ck_assert_ptr_null(json_object_get(json_array_get(json_object_get(json, "cells"), 0), "share_of_roof"));
+    json_decref(json);
+    ck_fails(BENCH(NULL, ini, "--filter", "nothing"), ST_USAGE, "nothing");
+    ck_fails(BENCH(NULL, ini, "--random-config", "/nowhere/at/all"), ST_INPUT, "/nowhere/at/all");
 }
 END_TEST
 
@@ -139,15 +153,12 @@ END_TEST
 START_TEST(refusals)
 {
     ck_fails(BENCH(NULL, "--parts", "rof"), ST_USAGE, "did you mean 'roof'");
-    ck_fails(BENCH(NULL, "--parts", "train", "--methods", "lorra"), ST_USAGE, "did you mean 'lora'");
-    ck_fails(BENCH(NULL, "--parts", "train", "--methods", "lora rnk=2"), ST_USAGE, "did you mean 'rank'");
-    ck_fails(BENCH(NULL, "--parts", "train", "--methods", "lora rank"), ST_USAGE, "name=value");
-    ck_fails(BENCH(NULL, "--parts", "train", "--methods", "none rank=3"), ST_USAGE, "no options");
-    ck_fails(BENCH(NULL, "--parts", "train", "--methods", ""), ST_USAGE, "--methods");
-    ck_fails(BENCH(NULL, "--parts", "train", "--task", "mini_rtee"), ST_USAGE, "did you mean 'mini_rte'");
-    ck_fails(BENCH(NULL, "--parts", "train", "--task", "rte"), ST_USAGE, "--data");
-    ck_fails(BENCH(NULL, "--parts", "train", "--model", "/nowhere/at/all"), ST_INPUT, "/nowhere/at/all");
+    ck_fails(BENCH(NULL, "--parts", ""), ST_USAGE, "--parts");
+    ck_fails(BENCH(NULL, "--filter", "lora*"), ST_USAGE, "EXPERIMENT.ini");
+    ck_fails(BENCH(NULL, "--random-config", "/tmp"), ST_USAGE, "EXPERIMENT.ini");
+    ck_fails(BENCH(NULL, "no_such_experiment"), ST_USAGE, "no_such_experiment");
 }
 END_TEST
 
-PG_TESTS(TEST(quartiles), TEST(parts_and_rows), TEST(products_and_operations), TEST(flops_of_a_batch), TEST(refusals))
+PG_TESTS(TEST(quartiles), TEST(cells_of_an_experiment), TEST(products_and_operations), TEST(flops_of_a_batch),
+         TEST(refusals))
