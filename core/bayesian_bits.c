@@ -191,9 +191,11 @@ double bits_penalty(const real phi[BITS_GATES], const double w[BITS_LEVELS], dou
 {
     struct gate q[BITS_GATES];
     double tail[BITS_GATES], before = scale; /* tail[b]: the terms that q[b] multiplies */
+    double beyond = 0;                       /* what the gates after b add to them */
     for (int b = BITS_GATES - 1; b >= 0; b--) {
         q[b] = gate_chance((double)phi[b]);
-        tail[b] = w[b + 1] + (b + 1 < BITS_GATES ? q[b + 1].z * tail[b + 1] : 0);
+        tail[b] = w[b + 1] + beyond;
+        beyond = q[b].z * tail[b];
     }
     for (int b = 0; grad && b < BITS_GATES; b++) {
         grad[b] += (real)(before * tail[b] * q[b].slope);

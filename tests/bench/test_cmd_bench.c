@@ -22,15 +22,15 @@ static const char *in_dir(const char *name)
 /* Runs bench with these options; its tables go nowhere, its numbers to *json (borrowed until the process ends). */
 static status bench(json_t **json, const char *const *more)
 {
+    struct arena *a = arena_new("command");
     char *word[64];
     int words = 0;
     static const char *const quick[] = {"--seconds", "0", "--repeats", "1", "--warmup", "0", "--json", NULL};
-    for (int i = 0; quick[i]; i++) word[words++] = strdup(quick[i]);
-    word[words++] = strdup(in_dir("bench.json"));
-    word[words++] = strdup("--cache");
-    word[words++] = strdup(in_dir("cache"));
-    for (int i = 0; more[i]; i++) word[words++] = strdup(more[i]);
-    struct arena *a = arena_new("command");
+    for (int i = 0; quick[i]; i++) word[words++] = arena_strdup(a, quick[i]);
+    word[words++] = arena_strdup(a, in_dir("bench.json"));
+    word[words++] = arena_strdup(a, "--cache");
+    word[words++] = arena_strdup(a, in_dir("cache"));
+    for (int i = 0; more[i]; i++) word[words++] = arena_strdup(a, more[i]);
     struct command_line line;
     fflush(stdout);
     int saved = dup(1), null = open("/dev/null", O_WRONLY);
