@@ -100,6 +100,9 @@ status head_build(struct loader *l, struct param *word, struct head *h)
     switch (h->kind) {
     case HEAD_CLASSIFY: return classify_build(l, h);
     case HEAD_MLM: return mlm_build(l, word, h);
+    case HEAD_LM:
+        return fail(ST_UNSUPPORTED, "%s: an encoder is no causal language model; use phi, qwen2 or llama",
+                    l->model->spec.path);
     case HEAD_NONE: break;
     }
     return ST_OK;
@@ -137,6 +140,7 @@ status head_forward(const struct head *h, struct pass *pass, const struct rows *
     switch (h->kind) {
     case HEAD_CLASSIFY: st = classify_forward(h, pass, hidden, s, logits); break;
     case HEAD_MLM: st = mlm_forward(h, pass, hidden, s, logits); break;
+    case HEAD_LM: st = fail(ST_INTERNAL, "an encoder with a causal head"); break;
     case HEAD_NONE:
         TRY(mat_new(pass->tape, hidden->rows, hidden->cols, logits));
         op_copy(hidden, logits);
@@ -179,6 +183,7 @@ status head_backward(const struct head *h, struct pass *pass, struct head_saved 
     switch (h->kind) {
     case HEAD_CLASSIFY: st = classify_backward(h, pass, s, dlogits, dhidden); break;
     case HEAD_MLM: st = mlm_backward(h, pass, s, dlogits, dhidden); break;
+    case HEAD_LM: break;
     case HEAD_NONE:
         if (dhidden->a) op_copy(dlogits, dhidden);
         break;

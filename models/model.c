@@ -143,7 +143,7 @@ static status check_labels(const struct mat *logits, const int32_t *label, int n
     return ST_OK;
 }
 
-/* The labels of the rows that HEAD_MLM computes. */
+/* The labels of the rows that HEAD_MLM and HEAD_LM compute. */
 static status masked_labels(struct pass *pass, int rows, int32_t **label)
 {
     const struct batch *b = pass->batch;
@@ -168,7 +168,7 @@ status model_loss(struct model *m, struct pass *pass, const struct mat *logits, 
         *loss = op_mse(logits, b->target, weight, dlogits);
         return ST_OK;
     }
-    if (m->spec.head == HEAD_MLM) TRY(masked_labels(pass, logits->rows, &masked));
+    if (m->spec.head != HEAD_CLASSIFY) TRY(masked_labels(pass, logits->rows, &masked));
     const int32_t *label = masked ? masked : b->label;
     FAIL_IF(!label, ST_INTERNAL, "a classification model needs labels");
     TRY(check_labels(logits, label, logits->rows));

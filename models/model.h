@@ -11,6 +11,7 @@
 enum head_kind {
     HEAD_CLASSIFY, /* num_labels >= 2: logits; num_labels == 1: regression. Pooler + classifier as in Hugging Face */
     HEAD_MLM,      /* masked language modelling, decoder tied to the word embedding (`peftgrid pretrain`) */
+    HEAD_LM,       /* causal language modelling (decoders): see language.h */
     HEAD_NONE      /* hidden states only: they are the logits, [tokens, hidden] */
 };
 
@@ -47,8 +48,8 @@ status model_open(const struct model_spec *, struct arena *, struct registry *, 
 void model_close(struct model *);
 
 /* One forward pass. logits: [n, labels] for HEAD_CLASSIFY; [targets, vocab] for HEAD_MLM (rows with label >= 0, in
- * order; all rows of a batch without labels); from pass->tape. hidden, when not NULL, receives layers + 1 matrices
- * [tokens, hidden] (tests). */
+ * order; all rows of a batch without labels) and HEAD_LM, which also takes logits NULL (language.h); from pass->tape.
+ * hidden, when not NULL, receives layers + 1 matrices [tokens, hidden] (tests). */
 status model_forward(struct model *, struct pass *, struct mat *logits, struct mat *hidden);
 /* Adds gradients of all trained tensors; stops below the lowest one. Must follow a forward with pass->keep. */
 status model_backward(struct model *, struct pass *, const struct mat *dlogits);

@@ -13,6 +13,8 @@
 #include "core/rng.h"
 #include "core/status.h"
 
+struct kv;
+
 enum site_kind { SITE_LINEAR, SITE_POINT };
 
 enum role {
@@ -35,16 +37,18 @@ int role_by_name(const char *);   /* -1: none */
 
 /* A packed mini-batch: sequences end to end, no padding. */
 struct batch {
-    int n;                   /* sequences */
-    int tokens;              /* offset[n] */
-    const int *offset;       /* [n+1] */
-    const int32_t *ids;      /* [tokens] */
-    const int32_t *types;    /* [tokens] token types; NULL: all 0 */
-    const uint32_t *row_key; /* [tokens] slot << 16 | position: the place of a dropout draw (rng.h) */
-    const uint32_t *slot;    /* [n] place of the example in the whole step's batch, whatever the micro-batches */
-    const int32_t *label;    /* [n] class, or [tokens] for language models (-1: no target); NULL: unlabelled */
-    const float *target;     /* [n] regression targets, or NULL */
-    int step_examples;       /* examples in the whole step, over all micro-batches: the loss is a mean over them */
+    int n;                    /* sequences */
+    int tokens;               /* offset[n] */
+    const int *offset;        /* [n+1] */
+    const int32_t *ids;       /* [tokens] */
+    const int32_t *types;     /* [tokens] token types; NULL: all 0 */
+    const uint32_t *row_key;  /* [tokens] slot << 16 | position: the place of a dropout draw (rng.h) */
+    const uint32_t *slot;     /* [n] place of the example in the whole step's batch, whatever the micro-batches */
+    const int32_t *label;     /* [n] class, or [tokens] for language models (-1: no target); NULL: unlabelled */
+    const float *target;      /* [n] regression targets, or NULL */
+    int step_examples;        /* examples in the whole step, over all micro-batches: the loss is a mean over them */
+    struct kv *const *prefix; /* decoders: [n] rows that a sequence goes on from, or NULL (language.h) */
+    struct kv *const *append; /* decoders: [n] where its new rows go, or NULL */
 };
 
 enum pass_mode {
