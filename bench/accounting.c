@@ -1,5 +1,6 @@
 #include "bench/accounting.h"
 
+#include <math.h>
 #include <string.h>
 
 struct site_report site_report_of(const struct session *s, const struct site *site, int variant)
@@ -38,115 +39,29 @@ double adapter_deployed(const struct session *s, int variant)
     return sum_reports(s, variant, true);
 }
 
-/* ---- bit operations ---- */
+/* ---- forms for bit operations ---- */
 
-int model_table_rows(const struct model *m)
+static void session_report(const void *ctx, const struct site *site, struct site_report *r)
 {
-    const struct model_config *c = &m->config;
-    if (!c->relative) return 0;
-    return 2 * (c->position_buckets > 0 ? c->position_buckets : c->max_relative);
+    const struct session_variant *v = ctx;
+    if (v->session->run.chosen[site->index]) *r = site_report_of(v->session, site, v->variant);
 }
 
-struct bops_sum {
-    const struct session *s;
-    int variant;
-    bool plain;
-    struct bops total;
-};
-
-static bool is_qkv(enum role r)
+struct bops_form bops_of_session(const struct session_variant *v)
 {
-    return r == ROLE_QUERY || r == ROLE_KEY || r == ROLE_VALUE;
+    return (struct bops_form){session_report, v};
 }
 
-/* Bits of what the q, k or v layer of a block gives out. */
-static double out_bits(const struct bops_sum *b, int layer, enum role role)
+status session_forms(const struct session *s, int variant, struct arena *arena, struct site_forms *out)
 {
-    for (int i = 0; i < b->s->run.sites; i++) {
-        const struct site *site = b->s->run.site[i];
-        if (site->layer == layer && site->role == role) return site_report_of(b->s, site, b->variant).bits_out;
-    }
-    return 32;
-}
-
-/* The adapter's part a token: x A', then E, then B; whatever is left of its MACs runs at E's bits. */
-static double adapter_bops(const struct site *site, const struct site_report *r)
-{
-    double a = (double)r->rank * site->in, b = (double)r->rank * site->out, rest = r->adapter_macs_per_token - a - b;
-    if (r->rank == 0) return r->adapter_macs_per_token * 32 * 32;
-    return a * r->bits_a * r->bits_x + b * r->bits_b * r->bits_qe + (rest > 0 ? rest * r->bits_e * r->bits_qa : 0);
-}
-
-static void add_product(void *ctx, const struct product *p)
-{
-    struct bops_sum *b = ctx;
-    const struct site *site = p->site;
-    double bits = 32 * 32, adapter = 0;
-    if (!b->plain && site) {
-        struct site_report r = site_report_of(b->s, site, b->variant);
-        bits = r.bits_w * r.bits_x;
-        adapter = p->macs / ((double)site->in * site->out) * adapter_bops(site, &r);
-    } else if (!b->plain && strcmp(p->name, "context") == 0) {
-        bits = 32 * out_bits(b, p->layer, ROLE_VALUE);
-    } else if (!b->plain) {
-        bits = out_bits(b, p->layer, ROLE_QUERY) * out_bits(b, p->layer, ROLE_KEY);
-    }
-    double sum = p->macs * bits + adapter;
-    if (p->layer < 0) return; /* the head is not part of the encoder */
-    b->total.encoder += sum;
-    if (!site || is_qkv(site->role)) b->total.attention += sum;
-}
-
-struct bops bops_count(const struct session *s, int variant, double length, double table_rows, bool plain)
-{
-    struct bops_sum b = {s, variant, plain, {0, 0}};
-    model_products(s->model, length, table_rows, add_product, &b);
-    for (int i = 0; !plain && i < s->run.sites; i++) {
+    *out = (struct site_forms){.layers = s->model->config.layers};
+    NEW(out->form, arena, s->run.sites + 1);
+    for (int i = 0; i < s->run.sites; i++) {
         const struct site *site = s->run.site[i];
-        if (site->kind != SITE_POINT || !s->run.chosen[i]) continue;
-        struct site_report r = site_report_of(s, site, variant);
-        b.total.encoder += length * adapter_bops(site, &r);
+        if (!s->run.chosen[i]) continue;
+        out->form[out->count++] = (struct site_form){site->layer, site->in,   site->out,
+                                                     site->role,  site->kind, site_report_of(s, site, variant)};
     }
-    return b.total;
-}
-
-enum { BOPS_SETTINGS = 3, BOPS_SCOPES = 2 };
-
-static status record_bops_of(const struct session *s, const struct variant *v, int variant, const double *length,
-                             const double *rows, struct record *r)
-{
-    double absolute[BOPS_SETTINGS][BOPS_SCOPES], relative[BOPS_SETTINGS][BOPS_SCOPES];
-    const size_t dims[2] = {BOPS_SETTINGS, BOPS_SCOPES};
-    char path[RECORD_PATH];
-    for (int i = 0; i < BOPS_SETTINGS; i++) {
-        struct bops real_form = bops_count(s, variant, length[i], rows[i], false);
-        struct bops plain = bops_count(s, variant, length[i], rows[i], true);
-        absolute[i][0] = real_form.encoder;
-        absolute[i][1] = real_form.attention;
-        relative[i][0] = real_form.encoder / plain.encoder;
-        relative[i][1] = real_form.attention / plain.attention;
-    }
-    TRY(record_path(path, "bops/{}/absolute", v->name, NULL));
-    TRY(record_reals(r, path, &absolute[0][0], 2, dims));
-    TRY(record_path(path, "bops/{}/relative", v->name, NULL));
-    return record_reals(r, path, &relative[0][0], 2, dims);
-}
-
-status bops_record(const struct session *s, int max_len, double mean_len, struct record *r)
-{
-    static const char *const settings[BOPS_SETTINGS] = {"paper", "max_length", "mean_length"};
-    static const char *const scopes[BOPS_SCOPES] = {"encoder", "attention"};
-    double table = model_table_rows(s->model);
-    const double length[BOPS_SETTINGS] = {20, max_len, mean_len};
-    const double rows[BOPS_SETTINGS] = {table, table, table};
-    const size_t n = BOPS_SETTINGS;
-    struct variant v[SESSION_MAX_VARIANTS];
-    int variants = session_variants(s, v);
-    TRY(record_strings(r, "bops/settings", settings, BOPS_SETTINGS));
-    TRY(record_strings(r, "bops/scopes", scopes, BOPS_SCOPES));
-    TRY(record_reals(r, "bops/lengths", length, 1, &n));
-    TRY(record_reals(r, "bops/table_rows", rows, 1, &n));
-    for (int i = 0; i < variants; i++) TRY(record_bops_of(s, &v[i], i, length, rows, r));
     return ST_OK;
 }
 
@@ -184,7 +99,7 @@ static const char *const operand_names[OPERANDS] = {"w", "x", "a", "b", "e", "qa
 
 struct trace_columns {
     int64_t *rank, *rank_max;
-    double *trained, *deployed, *bits;
+    double *trained, *deployed, *macs, *bits;
 };
 
 static void fill_columns(const struct trace *t, int variant, struct trace_columns *c)
@@ -198,6 +113,7 @@ static void fill_columns(const struct trace *t, int variant, struct trace_column
             c->rank_max[k] = r->rank_max;
             c->trained[k] = r->trained;
             c->deployed[k] = r->deployed;
+            c->macs[k] = r->adapter_macs_per_token;
             memcpy(c->bits + (size_t)k * OPERANDS, bits, sizeof bits);
         }
 }
@@ -213,6 +129,7 @@ static status record_variant(const struct trace *t, const char *name, int varian
     NEW(c.rank_max, scratch, n);
     NEW(c.trained, scratch, n);
     NEW(c.deployed, scratch, n);
+    NEW(c.macs, scratch, n);
     NEW(c.bits, scratch, n * OPERANDS);
     fill_columns(t, variant, &c);
     TRY(record_path(path, "trace/{}/rank", name, NULL));
@@ -223,6 +140,8 @@ static status record_variant(const struct trace *t, const char *name, int varian
     TRY(record_reals(r, path, c.trained, 2, dims));
     TRY(record_path(path, "trace/{}/deployed", name, NULL));
     TRY(record_reals(r, path, c.deployed, 2, dims));
+    TRY(record_path(path, "trace/{}/macs", name, NULL));
+    TRY(record_reals(r, path, c.macs, 2, dims));
     TRY(record_path(path, "trace/{}/bits", name, NULL));
     return record_reals(r, path, c.bits, 3, dims);
 }
@@ -241,6 +160,21 @@ static status record_traces(const struct trace *t, const struct variant *v, stru
     return ST_OK;
 }
 
+/* The paper's formulas at the largest rank of any site (METHODS 3.6.4): its equations 16 and 23 for query, key and
+ * value, 17 and 22 for all six matrices of a layer. They say what the paper would print, not what was trained. */
+static status record_formulas(const struct trace *t, const struct session *s, struct record *r)
+{
+    const struct model_config *c = &s->model->config;
+    double rank = 0;
+    for (int i = 0; i < t->sites && t->times > 0; i++) rank = fmax(rank, trace_at(t, 0, 0, i)->rank_max);
+    if (rank == 0) return ST_OK;
+    const double six = 6 * rank * c->layers * c->hidden, all = 2 * rank * c->layers * (5.0 * c->hidden + c->ffn);
+    TRY(record_int(r, "parameters/equation_16", (int64_t)six));
+    TRY(record_int(r, "parameters/equation_17", (int64_t)all));
+    TRY(record_int(r, "parameters/equation_22", (int64_t)all));
+    return record_int(r, "parameters/equation_23", (int64_t)six);
+}
+
 static status record_counts(const struct trace *t, const struct session *s, const struct variant *v, struct record *r)
 {
     char path[RECORD_PATH];
@@ -257,7 +191,7 @@ static status record_counts(const struct trace *t, const struct session *s, cons
         TRY(record_path(path, "parameters/deployed/{}", v[i].name, NULL));
         TRY(record_int(r, path, (int64_t)adapter_deployed(s, i)));
     }
-    return ST_OK;
+    return record_formulas(t, s, r);
 }
 
 status trace_record(const struct trace *t, const struct session *s, struct arena *scratch, struct record *r)

@@ -1,7 +1,8 @@
-/* Sizes, ranks and bits of a run from the one report hook: parameter counts, traces over time, bit operations. */
+/* Sizes, ranks and bits of a run from the one report hook: parameter counts, traces over time. */
 #ifndef PG_BENCH_ACCOUNTING_H
 #define PG_BENCH_ACCOUNTING_H
 
+#include "bench/bops.h"
 #include "bench/session.h"
 #include "results/record.h"
 
@@ -13,16 +14,16 @@ struct site_report site_report_of(const struct session *, const struct site *, i
 double adapter_trained(const struct session *);
 double adapter_deployed(const struct session *, int variant);
 
-/* ---- bit operations (METHODS 4.3): MACs x bits x bits of one sequence ---- */
+/* ---- forms for bit operations (bench/bops.h) ---- */
 
-struct bops {
-    double encoder, attention; /* all blocks; of it: q, k, v projections with their adapters, scores, context */
+struct session_variant {
+    const struct session *session;
+    int variant;
 };
-/* length: sequence length; table_rows: rows of the relative table, 0 for models without one. plain: the unquantised
- * network without adapters. */
-struct bops bops_count(const struct session *, int variant, double length, double table_rows, bool plain);
-/* Rows of the model's relative table; 0: it has none. */
-int model_table_rows(const struct model *);
+/* What the session's method makes of its sites now. Points at *v. */
+struct bops_form bops_of_session(const struct session_variant *v);
+/* The same as a list, to be counted on another model; lives in the arena. */
+status session_forms(const struct session *, int variant, struct arena *, struct site_forms *);
 
 /* ---- traces ---- */
 
@@ -39,7 +40,4 @@ void trace_add(struct trace *, const struct session *, long done);
 /* trace/ and parameters/; nothing below trace/ when the method reports no sites. scratch must not be the record's
  * arena. */
 status trace_record(const struct trace *, const struct session *, struct arena *scratch, struct record *);
-/* bops/ */
-status bops_record(const struct session *, int max_len, double mean_len, struct record *);
-
 #endif

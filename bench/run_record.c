@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "bench/adapter.h"
+#include "bench/bops_record.h"
 #include "bench/cli.h"
 #include "bench/run_list.h"
 #include "core/cpu.h"

@@ -26,11 +26,16 @@ static int old_norm_name(const char *name, char *out, size_t n)
     return 0;
 }
 
+static bool has_checkpoint(const struct loader *l)
+{
+    return !l->model->spec.random && !l->model->spec.shape;
+}
+
 static const struct tensor *find(const struct loader *l, const char *name)
 {
     char old[NAME_MAX_BYTES];
     size_t prefix = strlen(l->prefix);
-    if (l->model->spec.random) return NULL;
+    if (!has_checkpoint(l)) return NULL;
     const char *names[2] = {name, old_norm_name(name, old, sizeof old) ? old : NULL};
     for (int i = 0; i < 2 && names[i]; i++) {
         const struct tensor *t = checkpoint_find(&l->model->ckpt, names[i]);
@@ -96,13 +101,30 @@ static status source(struct loader *l, const char *name, int rows, int cols, str
 static void fill(const struct loader *l, struct param *p, enum fill how)
 {
     size_t n = param_size(p);
-    if (how == FILL_NORMAL) rng_fill_normal(l->model->spec.rng, p->name, p->data, n, 0, l->model->config.init_range);
+    if (how == FILL_NORMAL && !l->model->spec.shape)
+        rng_fill_normal(l->model->spec.rng, p->name, p->data, n, 0, l->model->config.init_range);
     for (size_t i = 0; how == FILL_ONE && i < n; i++) p->data[i] = 1;
+}
+
+static void tile_zeros(const struct wsrc *w, int r0, int nr, int c0, int nc, real *dst, int ld)
+{
+    (void)w, (void)r0, (void)c0;
+    for (int r = 0; r < nr; r++) memset(dst + (size_t)r * (size_t)ld, 0, sizeof *dst * (size_t)nc);
+}
+
+/* The values of a model that is only a shape. */
+static struct wsrc zeros(int rows, int cols)
+{
+    return (struct wsrc){.rows = rows, .cols = cols, .tile = tile_zeros, .bits = 32};
 }
 
 status load_base(struct loader *l, const char *name, int rows, int cols, int order, enum fill how, struct param **out)
 {
     struct registry *reg = l->model->reg;
+    if (l->model->spec.shape) {
+        TRY(param_add_base(reg, name, zeros(rows, cols), order, out));
+        return rows == 1 ? param_load(reg, *out) : ST_OK;
+    }
     if (l->model->spec.random) {
         TRY(param_add(reg, P_BASE, name, rows, cols, order, out));
         fill(l, *out, how);
@@ -166,7 +188,7 @@ status load_linear(struct loader *l, const struct linear *d, struct site **out)
 {
     char full[NAME_MAX_BYTES];
     struct site *s;
-    bool base = !d->in_head, fresh = d->in_head && (d->fresh || l->model->spec.random);
+    bool base = !d->in_head, fresh = d->in_head && (d->fresh || !has_checkpoint(l));
     TRY(site_new(l, d->name, &s));
     s->kind = SITE_LINEAR;
     s->role = d->role;

@@ -61,6 +61,10 @@ static bool is_embedded(const struct model *m)
 
 static status read_config(struct model *m)
 {
+    if (m->spec.shape) {
+        m->config = *m->spec.shape;
+        return ST_OK;
+    }
     if (is_embedded(m)) return config_parse("mini/config.json", mini_config.text, mini_config.size, &m->config);
     char *dir = config_dir(m->spec.path, m->arena);
     return dir ? config_read(dir, m->arena, &m->config) : ST_MEMORY;
@@ -68,6 +72,7 @@ static status read_config(struct model *m)
 
 static status open_weights(struct model *m)
 {
+    if (m->spec.shape) return ST_OK;
     if (m->spec.random) {
         FAIL_IF(!m->spec.rng, ST_INTERNAL, "a model with random weights needs a generator");
         return random_hash(m);
@@ -189,6 +194,7 @@ const struct store *store_find(const char *name)
 status model_build_stores(struct model *m, const struct store *store, const void *options)
 {
     void *defaults = NULL;
+    if (m->spec.shape) return ST_OK; /* nothing to keep */
     if (!options && store->options) {
         if (!(defaults = arena_zalloc(m->arena, store->option_size))) return ST_MEMORY;
         TRY(option_defaults(store->options, defaults, m->arena));

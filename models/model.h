@@ -21,7 +21,10 @@ struct model_spec {
     int num_labels;        /* of the task; 0: from the checkpoint's classifier or config */
     const struct rng *rng; /* initial values of tensors the checkpoint lacks (heads) */
     int random;            /* 1: no weights in the folder, everything drawn from rng (speed tests, pretraining) */
-    double cls_dropout;    /* < 0: the config's; the other rates likewise */
+    /* Not NULL: this configuration with all weights 0 that take no memory, for counting products and parameters; path
+     * is a name for messages. */
+    const struct model_config *shape;
+    double cls_dropout; /* < 0: the config's; the other rates likewise */
     double hidden_dropout, attn_dropout;
     int train_pooler; /* -1: HF convention (trained when new or not part of the backbone), 0 frozen, 1 trained */
 };

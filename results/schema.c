@@ -20,6 +20,7 @@ const struct schema_item schema_table[] = {
     {"run/model", ITEM_STRING, "", "", "model as written in the experiment", NEED_ALWAYS},
     {"run/seed", ITEM_INT, "", "", "seed of every random draw", NEED_ALWAYS},
     {"run/protocol", ITEM_STRING, "", "", "protocol the experiment asks for: best, last or split", NEED_ALWAYS},
+    {"run/family", ITEM_STRING, "", "", "architecture of the model, as in its config.json", NEED_NOTHING},
     {"run/numerics", ITEM_INT, "", "", "version of the numerics: raised when the bits of a result change", NEED_ALWAYS},
     {"run/kernels", ITEM_STRING, "", "", "kernel class the bits depend on (own f32 kernels: one class for all machines)", NEED_ALWAYS},
 
@@ -77,6 +78,13 @@ const struct schema_item schema_table[] = {
     {"parameters/adapter_peak", ITEM_INT, "", "parameters", "largest number trained at any time", NEED_RESULT},
     {"parameters/adapter_final", ITEM_INT, "", "parameters", "trained at the end", NEED_RESULT},
     {"parameters/deployed/{}", ITEM_INT, "", "parameters", "adapter parameters in what a variant deploys at the end", NEED_RESULT},
+    {"parameters/equation_16", ITEM_INT, "", "parameters", "6 r l d: the B-LoRA paper's count for query, key and value at the largest rank", NEED_NOTHING},
+    {"parameters/equation_17", ITEM_INT, "", "parameters", "2 r l (5 d + d_i): its count for all six matrices of a layer", NEED_NOTHING},
+    {"parameters/equation_22", ITEM_INT, "", "parameters", "the paper's appendix: the same as 17", NEED_NOTHING},
+    {"parameters/equation_23", ITEM_INT, "", "parameters", "the paper's appendix: the same as 16", NEED_NOTHING},
+
+    /* ---- shape ---- */
+    {"shape/{}", ITEM_INT, "", "", "a size of the network that its products follow from: hidden, layers, ffn, position_buckets, ...", NEED_NOTHING},
 
     /* ---- bops ---- */
     {"bops/settings", ITEM_STRINGS, "settings", "", "paper (length 20, 512 table rows), max_length, mean_length", NEED_RESULT},
@@ -85,6 +93,10 @@ const struct schema_item schema_table[] = {
     {"bops/scopes", ITEM_STRINGS, "scopes", "", "encoder, attention", NEED_RESULT},
     {"bops/{}/absolute", ITEM_REALS, "settings x scopes", "bit operations", "sum over products of MACs x bits x bits, adapters included, one sequence", NEED_RESULT},
     {"bops/{}/relative", ITEM_REALS, "settings x scopes", "", "the same over the unquantised network without adapters", NEED_RESULT},
+    {"bops/{}/of_lora16", ITEM_REALS, "settings x scopes", "", "over LoRA of rank 16 on query, key and value", NEED_NOTHING},
+    {"bops/{}/of_unquantised", ITEM_REALS, "settings x scopes", "", "over the same adapters at full rank with all operands at 32 bits", NEED_NOTHING},
+    {"bops/ratios", ITEM_STRINGS, "ratios", "", "rows of deberta_base: absolute, relative, of_lora16, of_unquantised", NEED_NOTHING},
+    {"bops/{}/deberta_base", ITEM_REALS, "ratios x scopes", "", "the ranks and bits of this run, carried by role and relative depth to the shape of DeBERTaV3-base at length 20 and 512 table rows", NEED_NOTHING},
 
     /* ---- trace ---- */
     {"trace/steps", ITEM_INTS, "times", "steps", "when ranks and bits were looked at", NEED_NOTHING},
@@ -94,6 +106,7 @@ const struct schema_item schema_table[] = {
     {"trace/{}/rank_max", ITEM_INTS, "times x sites", "", "rank the site was given room for", NEED_NOTHING},
     {"trace/{}/trained", ITEM_REALS, "times x sites", "parameters", "adapter parameters trained", NEED_NOTHING},
     {"trace/{}/deployed", ITEM_REALS, "times x sites", "parameters", "adapter parameters that survive in what is deployed", NEED_NOTHING},
+    {"trace/{}/macs", ITEM_REALS, "times x sites", "multiply-accumulates", "products of the adapter for one token", NEED_NOTHING},
     {"trace/{}/bits", ITEM_REALS, "times x sites x operands", "bits", "bits of each operand", NEED_NOTHING},
 
     /* ---- adapter ---- */

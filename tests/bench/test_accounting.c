@@ -2,8 +2,8 @@
 #include "tests/pgtest.h"
 
 #include <math.h>
-#include "bench/accounting.h"
 #include "bench/adapter.h"
+#include "bench/bops_record.h"
 #include "core/file.h"
 #include "core/jsonfile.h"
 
@@ -70,12 +70,15 @@ START_TEST(operations_equal_the_reference)
         char key[16];
         open_lora(ranks[r], "qkv", &s);
         snprintf(key, sizeof key, "r%d", ranks[r]);
+        const struct session_variant v = {&s, 0};
+        const struct bops_form form = bops_of_session(&v);
         ck_assert_int_eq(model_table_rows(s.model), 512);
         for (size_t i = 0; i < json_array_size(settings); i++) {
             const json_t *set = json_array_get(settings, i);
             double l = json_number_value(json_object_get(set, "l")), e = json_number_value(json_object_get(set, "e"));
             double want = json_number_value(json_object_get(json_object_get(set, "encoder_macs_per_layer"), key));
-            struct bops all = bops_count(&s, 0, l, e, false), plain = bops_count(&s, 0, l, e, true);
+            struct bops all = bops_count(s.model, &form, l, e, NULL, NULL),
+                        plain = bops_count(s.model, &bops_plain, l, e, NULL, NULL);
             ck_assert_double_eq_tol(all.encoder / 1024, want, 0.5);
             double base = json_number_value(json_object_get(json_object_get(set, "encoder_macs_per_layer"), "r0"));
             ck_assert_double_eq_tol(plain.encoder / 1024, base, 0.5);
@@ -106,7 +109,9 @@ START_TEST(bits_enter_where_the_rule_says)
     struct method quantised = *s.run.method;
     quantised.report = eight_bits;
     s.run.method = &quantised;
-    struct bops b = bops_count(&s, 0, l, e, false);
+    const struct session_variant v = {&s, 0};
+    const struct bops_form form = bops_of_session(&v);
+    struct bops b = bops_count(s.model, &form, l, e, NULL, NULL);
     double tokens = 3 * l + 2 * e;
     double want = 8 * 32 * d * d * tokens               /* W x: x has 32 bits */
                   + 8 * 32 * r * d * tokens             /* A x */
@@ -119,4 +124,104 @@ START_TEST(bits_enter_where_the_rule_says)
 }
 END_TEST
 
-PG_TESTS(TEST(counts_follow_the_formulas), TEST(operations_equal_the_reference), TEST(bits_enter_where_the_rule_says))
+/* ---- on DeBERTaV3-base's shape: METHODS 4.2 ---- */
+
+static struct model *base_shape(void)
+{
+    static struct registry reg;
+    struct model *m;
+    if (!arena) arena = arena_new("test");
+    ck_ok(shape_open("deberta-v3-base", &deberta_base_shape, arena, &reg, &m));
+    ck_assert_uint_eq(param_count(&reg, P_BASE, false), 183831552);
+    return m;
+}
+
+START_TEST(the_published_percentages)
+{
+    struct model *m = base_shape();
+    static const struct {
+        int rank;
+        double percent;
+    } row[] = {{2, 97.04}, {8, 98.31}, {16, 100}};
+    for (size_t i = 0; i < 3; i++) {
+        const struct bops_form form = bops_lora(&row[i].rank);
+        struct bops_ratios b = bops_compare(m, &form, BOPS_PAPER_LENGTH, model_table_rows(m));
+        ck_assert_double_eq_tol(100 * b.lora.encoder, row[i].percent, 0.005);
+        ck_assert_double_eq_tol(b.unquantised.encoder, 1, 1e-15);
+    }
+    model_close(m);
+}
+END_TEST
+
+/* Four bits wherever blora quantises, at rank 3 of 8. */
+static void four_bits(const void *ctx, const struct site *site, struct site_report *r)
+{
+    (void)ctx;
+    if (site->role != ROLE_QUERY && site->role != ROLE_KEY && site->role != ROLE_VALUE) return;
+    r->rank = 3;
+    r->rank_max = 8;
+    r->adapter_macs_per_token = 3.0 * (site->in + site->out + 1);
+    r->bits_w = r->bits_a = r->bits_b = r->bits_e = r->bits_qa = r->bits_qe = r->bits_out = 4;
+}
+
+/* Attention and encoder move together: f = (100 - E) / (100 - A), which is 0.86305 against the own network of rank 8.
+ */
+START_TEST(the_share_of_attention)
+{
+    struct model *m = base_shape();
+    const struct bops_form form = {four_bits, NULL};
+    struct bops_ratios b = bops_compare(m, &form, BOPS_PAPER_LENGTH, model_table_rows(m));
+    ck_assert_double_eq_tol((1 - b.unquantised.encoder) / (1 - b.unquantised.attention), 0.86305, 1e-4);
+    ck_assert_double_lt(b.lora.encoder, b.plain.encoder);
+    model_close(m);
+}
+END_TEST
+
+/* The forms of a network of six layers, by hand: bits tell the layer they come from. */
+START_TEST(forms_are_carried_by_depth)
+{
+    struct model *m = base_shape();
+    struct site_form six[6];
+    for (int i = 0; i < 6; i++) {
+        six[i] = (struct site_form){.layer = i, .in = 384, .out = 384, .role = ROLE_VALUE, .kind = SITE_LINEAR};
+        six[i].report = (struct site_report){.rank = 8, .rank_max = 8, .bits_w = 2 + i, .bits_x = 32, .bits_out = 32};
+        six[i].report.adapter_macs_per_token = 8.0 * (384 + 384 + 1);
+    }
+    const struct site_forms forms = {six, 6, 6, 12};
+    const struct bops_form form = bops_carried(&forms);
+    for (int i = 0; i < m->sites; i++) {
+        struct site_report r = {.bits_w = 32};
+        form.report(form.ctx, m->site[i], &r);
+        bool value = m->site[i]->role == ROLE_VALUE;
+        ck_assert_double_eq(r.bits_w, value ? 2 + m->site[i]->layer / 2 : 32);
+        ck_assert_int_eq(r.rank, value ? 8 : 0);
+        ck_assert_double_eq(r.adapter_macs_per_token, value ? 8.0 * (768 + 768 + 1) : 0);
+    }
+    model_close(m);
+}
+END_TEST
+
+START_TEST(shapes_survive_in_records)
+{
+    struct record r;
+    struct model_config back;
+    bool found;
+    if (!arena) arena = arena_new("test");
+    ck_ok(record_init(&r, arena));
+    ck_ok(shape_of_record(&r, &back, &found));
+    ck_assert(!found);
+    ck_ok(shape_record(&deberta_base_shape, &r));
+    ck_ok(shape_of_record(&r, &back, &found));
+    ck_assert(found);
+    ck_assert_int_eq(back.family, FAMILY_DEBERTA_V2);
+    ck_assert_int_eq(back.hidden, 768);
+    ck_assert_int_eq(back.ffn, 3072);
+    ck_assert_int_eq(back.layers, 12);
+    ck_assert_int_eq(back.position_buckets, 256);
+    ck_assert(back.relative && back.c2p && back.p2c);
+}
+END_TEST
+
+PG_TESTS(TEST(counts_follow_the_formulas), TEST(operations_equal_the_reference), TEST(bits_enter_where_the_rule_says),
+         TEST(the_published_percentages), TEST(the_share_of_attention), TEST(forms_are_carried_by_depth),
+         TEST(shapes_survive_in_records))

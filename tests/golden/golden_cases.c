@@ -68,10 +68,13 @@ static status run_method(struct suite *s, const char *name, const char *dir)
     bool rates = json_object_get(info, "rows") && json_object_get(info, "warmup_ratio");
     bool metrics = json_object_get(info, "classification") != NULL,
          trained = json_object_get(info, "trajectory") != NULL;
+    bool counts = json_object_get(info, "bops_32bit") != NULL;
     bool bits = json_object_get(info, "hard_concrete") != NULL;
     json_decref(info);
     if (bits)
         suite_run(s, name, dir, check_bayesian_bits, NULL);
+    else if (counts)
+        suite_run(s, name, dir, check_accounting, NULL);
     else if (rates)
         suite_run(s, name, dir, check_schedules, NULL);
     else if (metrics)
