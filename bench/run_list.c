@@ -4,8 +4,7 @@
 
 #include <math.h>
 #include <string.h>
-#include "core/file.h"
-#include "results/record.h"
+#include "results/record_pack.h"
 
 const char *const protocol_name[PROTOCOLS] = {"best", "last", "split"};
 
@@ -73,14 +72,16 @@ static double score(const struct loader *l, const char *variant, enum protocol p
 
 /* ---- predictions ------------------------------------------------------------------------------------------------- */
 
+static const char predictions_best[] = "predictions/{}/{}/best", predictions_last[] = "predictions/{}/{}/last";
+
 /* The stored predictions that belong to a protocol: split's only when its evaluation is the best or the last one. */
 static const char *predictions_of(const struct loader *l, const char *variant, enum protocol p)
 {
-    if (p == PROTOCOL_BEST) return "predictions/{}/{}/best";
-    if (p == PROTOCOL_LAST || l->sets == 0) return "predictions/{}/{}/last";
+    if (p == PROTOCOL_BEST) return predictions_best;
+    if (p == PROTOCOL_LAST || l->sets == 0) return predictions_last;
     int at = picked(l, l->set[0], variant, PROTOCOL_SPLIT);
-    if (at == picked(l, l->set[0], variant, PROTOCOL_BEST)) return "predictions/{}/{}/best";
-    return at == picked(l, l->set[0], variant, PROTOCOL_LAST) ? "predictions/{}/{}/last" : NULL;
+    if (at == picked(l, l->set[0], variant, PROTOCOL_BEST)) return predictions_best;
+    return at == picked(l, l->set[0], variant, PROTOCOL_LAST) ? predictions_last : NULL;
 }
 
 /* The predicted class of an example, or the value of a regression. */
@@ -110,6 +111,23 @@ static void mark_right(const struct record_item *p, const struct record_item *la
     for (size_t i = 0; i < p->dim[0]; i++) right[i] = prediction(p, i) == label->v.d[i];
 }
 
+/* What a slim record kept of the predictions: see bench/record_slim.h. */
+static status take_slim_facts(const struct loader *l, const char *variant, enum protocol protocol,
+                              struct run_variant *v)
+{
+    const char *pattern = predictions_of(l, variant, protocol);
+    const struct record_item *constant = item(l->r, "slim/{}/constant", variant, NULL);
+    int best = pattern && strcmp(pattern, predictions_best) == 0;
+    const struct record_item *right =
+        pattern ? item(l->r, best ? "slim/{}/right_best" : "slim/{}/right_last", variant, NULL) : NULL;
+    v->constant[protocol] = constant && constant->n == PROTOCOLS ? (int)constant->v.i[protocol] : -1;
+    if (!right) return ST_OK;
+    NEW(v->right[protocol], l->arena, right->n);
+    for (size_t i = 0; i < right->n; i++) v->right[protocol][i] = right->v.i[i] != 0;
+    v->examples = (int)right->n;
+    return ST_OK;
+}
+
 static status look_at_predictions(const struct loader *l, const char *variant, enum protocol protocol,
                                   struct run_variant *v)
 {
@@ -118,6 +136,7 @@ static status look_at_predictions(const struct loader *l, const char *variant, e
     size_t all = 0, outputs = 0;
     v->constant[protocol] = -1;
     v->right[protocol] = NULL;
+    if (record_get(l->r, "slim/content_hash")) return take_slim_facts(l, variant, protocol, v);
     if (!pattern || l->sets == 0) return ST_OK;
     for (int s = 0; s < l->sets; s++) {
         p[s] = item(l->r, pattern, l->set[s], variant);
@@ -200,13 +219,24 @@ static enum run_state state_of(const char *word)
     return strcmp(word, "ok") == 0 ? RUN_OK : strcmp(word, "diverged") == 0 ? RUN_DIVERGED : RUN_FAILED;
 }
 
-static status take_run(const struct record *r, const char *file, const char *metric, struct arena *a, struct run *run)
+/* The evaluation sets: the X of eval/X/<variant>/steps, sorted as the items are. */
+static status find_sets(struct loader *l)
+{
+    for (int i = 0; i < l->r->count && l->sets < MOST_SETS; i++) {
+        const char *path = l->r->item[i].path, *end = path + strlen(path), *name = path + strlen("eval/");
+        if (strncmp(path, "eval/", strlen("eval/")) != 0 || end - path < 6 || strcmp(end - 6, "/steps") != 0) continue;
+        size_t n = strcspn(name, "/");
+        if (l->sets && strlen(l->set[l->sets - 1]) == n && strncmp(l->set[l->sets - 1], name, n) == 0) continue;
+        if (!(l->set[l->sets++] = arena_printf(l->arena, "%.*s", (int)n, name))) return ST_MEMORY;
+    }
+    return ST_OK;
+}
+
+status run_take(const struct record *r, const char *file, const char *metric, struct arena *a, struct run *run)
 {
     struct loader l = {.r = r, .arena = a};
-    const char *name, *protocol = record_get_string(r, "run/protocol", "");
-    for (int i = 0; i < r->count && l.sets < MOST_SETS; i++)
-        if ((name = name_between(r->item[i].path, "labels/", "")) && !(l.set[l.sets++] = arena_strdup(a, name)))
-            return ST_MEMORY;
+    const char *protocol = record_get_string(r, "run/protocol", "");
+    TRY(find_sets(&l));
     *run = (struct run){.file = file, .state = state_of(record_get_string(r, "run/status", ""))};
     for (int p = 0; p < PROTOCOLS; p++)
         if (strcmp(protocol, protocol_name[p]) == 0) run->protocol = (enum protocol)p;
@@ -228,29 +258,50 @@ static status take_run(const struct record *r, const char *file, const char *met
     return run->state == RUN_OK ? take_variants(&l, run) : ST_OK;
 }
 
-status run_list_read(const char *dir, const char *metric, struct arena *arena, struct run_list *list)
+static status add_run(struct run_list *list, int *cap, struct arena *arena, struct run **out)
 {
-    char **name;
-    int n;
+    if (list->count == *cap) {
+        struct run *more;
+        *cap = 2 * *cap + 64;
+        NEW(more, arena, *cap);
+        if (list->count) memcpy(more, list->run, sizeof *more * (size_t)list->count);
+        list->run = more;
+    }
+    *out = &list->run[list->count++];
+    return ST_OK;
+}
+
+static status read_all(struct record_source *source, const char *metric, struct arena *whole, struct arena *arena,
+                       struct run_list *list)
+{
     struct record r;
-    *list = (struct run_list){0};
-    TRY(file_list(dir, ".h5", arena, &name, &n));
-    NEW(list->run, arena, n + 1);
-    struct arena *whole = arena_new("record");
-    if (!whole) return ST_MEMORY;
-    status st = ST_OK;
-    for (int i = 0; i < n && st == ST_OK; i++) {
+    struct record_place place;
+    int cap = 0;
+    for (;;) {
         struct arena_mark mark = arena_mark(whole);
-        const char *path = path_join(arena, dir, name[i]);
-        st = path ? record_read(path, whole, &r) : ST_MEMORY;
+        struct run *run;
+        status st = record_source_next(source, whole, &r, &place);
+        if (st == ST_OK && !place.file) return ST_OK;
         if (st == ST_INPUT) {
-            if (list->unreadable++ == 0) list->first_fault = arena_strdup(arena, status_message());
-            st = ST_OK;
-        } else if (st == ST_OK) {
-            st = take_run(&r, path, metric, arena, &list->run[list->count++]);
+            if (list->unreadable++ == 0 && !(list->first_fault = arena_strdup(arena, status_message())))
+                return ST_MEMORY;
+        } else {
+            TRY(st);
+            TRY(add_run(list, &cap, arena, &run));
+            TRY(run_take(&r, place.name, metric, arena, run));
         }
         arena_reset(whole, mark);
     }
+}
+
+status run_list_read(const char *place, const char *metric, struct arena *arena, struct run_list *list)
+{
+    struct record_source *source = NULL;
+    struct arena *whole = arena_new("record");
+    *list = (struct run_list){0};
+    status st = whole ? record_source_open(place, arena, &source) : ST_MEMORY;
+    if (st == ST_OK) st = read_all(source, metric, whole, arena, list);
+    record_source_close(source);
     arena_free(whole);
     return st;
 }

@@ -5,6 +5,7 @@
 #include "bench/train_options.h"
 #include "core/arena.h"
 #include "core/status.h"
+#include "results/record.h"
 
 enum { PROTOCOLS = 3 }; /* best, last, split: enum protocol */
 extern const char *const protocol_name[PROTOCOLS];
@@ -41,8 +42,11 @@ struct run_list {
     const char *first_fault; /* the sentence about the first of them; NULL: none */
 };
 
-/* Reads every *.h5 of a folder. metric: "" for each task's main score. */
-status run_list_read(const char *dir, const char *metric, struct arena *, struct run_list *);
+/* Reads the records of a folder, or of one file (record_source_open). metric: "" for each task's main score. */
+status run_list_read(const char *place, const char *metric, struct arena *, struct run_list *);
+
+/* The facts of one record. file: for messages, not copied. */
+status run_take(const struct record *, const char *file, const char *metric, struct arena *, struct run *);
 
 /* The value of an option in a canonical text: "KEY=" itself or behind method., store. or train.; NULL: none. */
 const char *canon_value(const char *canon, const char *key, struct arena *);

@@ -143,3 +143,33 @@ status record_reals(struct record *r, const char *path, const double *v, int ran
 {
     return copy_reals(r, path, ITEM_REALS, v, rank, dims);
 }
+
+static int named(const char *path, const char *const *name, size_t n)
+{
+    const struct schema_item *s = n ? schema_find(path) : NULL;
+    for (size_t i = 0; s && i < n; i++)
+        if (strcmp(s->path, name[i]) == 0) return 1;
+    return 0;
+}
+
+static status copy_item(const struct record_item *it, struct record *to)
+{
+    switch (it->type) {
+    case ITEM_STRING: return record_string(to, it->path, it->v.s);
+    case ITEM_STRINGS: return record_strings(to, it->path, it->v.ss, it->n);
+    case ITEM_INT:
+    case ITEM_INTS: return copy_ints(to, it->path, it->type, it->v.i, it->rank, it->dim);
+    case ITEM_REAL:
+    case ITEM_REALS: break;
+    }
+    return copy_reals(to, it->path, it->type, it->v.d, it->rank, it->dim);
+}
+
+status record_copy(const struct record *r, const char *const *without, size_t n, struct arena *arena,
+                   struct record *copy)
+{
+    TRY(record_init(copy, arena));
+    for (int i = 0; i < r->count; i++)
+        if (!named(r->item[i].path, without, n)) TRY(copy_item(&r->item[i], copy));
+    return ST_OK;
+}

@@ -80,12 +80,18 @@ const struct record_item *record_get(const struct record *, const char *path); /
 const char *record_get_string(const struct record *, const char *path, const char *otherwise);
 double record_get_real(const struct record *, const char *path, double otherwise); /* ITEM_INT or ITEM_REAL */
 
-/* Fails with ST_INTERNAL, naming the first required item that is missing. */
+/* A copy, in an arena of its own, of all items but those whose schema path is one of without[0..n-1]. */
+status record_copy(const struct record *, const char *const *without, size_t n, struct arena *, struct record *copy);
+
+/* Fails with ST_INTERNAL, naming the first required item that is missing. Items whose schema path slim/left_out names
+ * may lack. */
 status record_check(const struct record *);
 
 /* SHA-256 over every item (path, type, dims, bytes; sorted by path) except those below "environment/". Equal hashes =
  * equal results. The exact form is in docs/RESULTS_SCHEMA.md; tools/read_record.py computes it anew from the file. */
 void record_hash(const struct record *, char hex[SHA256_HEX]);
+/* The content hash of the record as its run wrote it: of a slim one the hash it keeps, else record_hash. */
+void record_origin_hash(const struct record *, char hex[SHA256_HEX]);
 
 /* Atomic write (temp, flush, fsync, rename, fsync folder) of a record that passes record_check. Stores the content hash
  * as attribute "content_hash" of the root. The file is byte-identical for equal records (no times). */

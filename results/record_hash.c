@@ -50,3 +50,12 @@ void record_hash(const struct record *r, char hex[SHA256_HEX])
     }
     sha256_end(&h, hex);
 }
+
+void record_origin_hash(const struct record *r, char hex[SHA256_HEX])
+{
+    const char *kept = record_get_string(r, "slim/content_hash", "");
+    if (strlen(kept) == SHA256_HEX - 1)
+        memcpy(hex, kept, SHA256_HEX);
+    else
+        record_hash(r, hex);
+}

@@ -5,7 +5,7 @@
 #include <string.h>
 
 struct reader {
-    const char *file;
+    const char *file, *format;
     struct record *record;
     char *content_hash; /* receives the root's attribute */
     int formatted;      /* the root's format attribute was right */
@@ -67,8 +67,8 @@ static status root_attribute(struct reader *r, const char *name, const char *val
         FAIL_IF(strlen(value) != SHA256_HEX - 1, ST_INPUT, "%s: the root's content_hash is not a SHA-256", r->file);
         memcpy(r->content_hash, value, SHA256_HEX);
     } else if (strcmp(name, "format") == 0) {
-        FAIL_IF(strcmp(value, RECORD_FORMAT) != 0, ST_INPUT, "%s: holds the format '%.64s', expected '%s'", r->file,
-                value, RECORD_FORMAT);
+        FAIL_IF(strcmp(value, r->format) != 0, ST_INPUT, "%s: holds the format '%.64s', expected '%s'", r->file, value,
+                r->format);
         r->formatted = 1;
     }
     return ST_OK;
@@ -182,11 +182,11 @@ static status read_root(struct reader *r, hid_t file)
     return ST_OK;
 }
 
-status record_image_read(const unsigned char *bytes, size_t size, const char *file, struct record *record,
-                         char stored_hash[SHA256_HEX])
+status record_image_read(const unsigned char *bytes, size_t size, const char *format, const char *file,
+                         struct record *record, char stored_hash[SHA256_HEX])
 {
     struct hdf5_quiet q = hdf5_quiet_begin();
-    struct reader r = {file, record, stored_hash, 0};
+    struct reader r = {file, format, record, stored_hash, 0};
     stored_hash[0] = 0;
     /* HDF5 wants a name under which no file exists: nothing can lie below a file. It copies the bytes; its parameter
      * lacks const. */

@@ -178,10 +178,9 @@ static herr_t memory_let_go(void *memory)
     return 0;
 }
 
-static status write_all(struct writer *w, const struct record *r, const char *content_hash)
+static status write_all(struct writer *w, const struct record *r, const char *format, const char *content_hash)
 {
-    if (write_string_attribute(w->id, "format", RECORD_FORMAT) ||
-        write_string_attribute(w->id, "content_hash", content_hash))
+    if (write_string_attribute(w->id, "format", format) || write_string_attribute(w->id, "content_hash", content_hash))
         return hdf5_fail(ST_IO, w->file, "cannot write", "the root's attributes");
     for (int i = 0; i < r->count; i++) TRY(write_item(w, &r->item[i]));
     return ST_OK;
@@ -198,8 +197,8 @@ static status cut_to_size(struct memory *m, const char *file)
     return ST_OK;
 }
 
-status record_image_make(const struct record *r, const char *file, const char *content_hash, unsigned char **bytes,
-                         size_t *size)
+status record_image_make(const struct record *r, const char *format, const char *file, const char *content_hash,
+                         unsigned char **bytes, size_t *size)
 {
     struct hdf5_quiet q = hdf5_quiet_begin();
     struct memory m = {NULL, 0};
@@ -213,7 +212,8 @@ status record_image_make(const struct record *r, const char *file, const char *c
     H5Pset_userblock(create, RECORD_SEAL);
     H5Pset_obj_track_times(create, 0);
     struct writer w = {file, H5Fcreate(file, H5F_ACC_TRUNC, create, access)};
-    status st = w.id < 0 ? hdf5_fail(ST_IO, file, "cannot begin", "the HDF5 data") : write_all(&w, r, content_hash);
+    status st =
+        w.id < 0 ? hdf5_fail(ST_IO, file, "cannot begin", "the HDF5 data") : write_all(&w, r, format, content_hash);
     if (w.id >= 0 && H5Fclose(w.id) < 0 && st == ST_OK) st = hdf5_fail(ST_IO, file, "cannot finish", "the HDF5 data");
     if (st == ST_OK) st = cut_to_size(&m, file);
     H5Pclose(access);

@@ -5,17 +5,23 @@
 
 #include "results/record.h"
 
-#define RECORD_FORMAT "peftgrid record 1" /* the root's attribute "format", and the seal's first line */
+/* The root's attribute "format", and the seal's first line. */
+#define RECORD_FORMAT "peftgrid record 1"
+#define PACK_FORMAT "peftgrid records 1" /* many records in one file: record_pack.h */
 
 enum { RECORD_SEAL = 512 }; /* bytes of the seal; also the size of HDF5's user block */
 
 /* The HDF5 bytes of a record behind RECORD_SEAL free bytes; *bytes is malloc'd, *size counts the free ones too. file:
  * for messages. content_hash becomes the root's attribute. */
-status record_image_make(const struct record *, const char *file, const char *content_hash, unsigned char **bytes,
-                         size_t *size);
+status record_image_make(const struct record *, const char *format, const char *file, const char *content_hash,
+                         unsigned char **bytes, size_t *size);
 
 /* The record in such bytes. stored_hash receives the root's attribute. */
-status record_image_read(const unsigned char *bytes, size_t size, const char *file, struct record *,
+status record_image_read(const unsigned char *bytes, size_t size, const char *format, const char *file, struct record *,
                          char stored_hash[SHA256_HEX]);
+
+/* The file as a whole: seal and image, hashes verified, written atomically. name: the seal's last line. */
+status record_file_write(const struct record *, const char *format, const char *name, const char *path);
+status record_file_read(const char *path, const char *format, struct record *);
 
 #endif

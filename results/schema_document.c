@@ -41,7 +41,20 @@ static const char *const form =
     "order. Numbers of 8 bytes, little-endian; a NaN is always 0x7ff8000000000000; the path and every string as its "
     "length in bytes\n"
     "(8 bytes) and the bytes. Two runs with the same content hash gave the same results, whatever machine and time "
-    "they took.\n";
+    "they took.\n\n"
+    "## A merged file\n\n"
+    "`peftgrid merge OUT.h5 FOLDER...` puts many records into one file of the same form; its seal and its attribute "
+    "`format` say\n"
+    "`peftgrid records 1`, and it holds the group `merged` only. A row of `merged/index` is one item of one record; "
+    "the values are\n"
+    "those of its path's type from its place on, as many as the product of its dimensions. Rows are sorted by path "
+    "and record, so\n"
+    "the values of one path lie together. `merged/hashes` are over all items stored here.\n\n"
+    "Unless `--full` is given records are slim: the paths that `slim/left_out` names (curves of every step, "
+    "predictions, the host)\n"
+    "are left out, `slim/content_hash` keeps the content hash of the whole record, and the rest of the group `slim` "
+    "is what\n"
+    "tables need of the predictions.\n";
 
 static const char *need_name(enum item_need need)
 {

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Prints a record with h5py and numpy alone, and checks it: the seal, the content hash and HDF5's own checksums.
+"""Prints a record, or the records of a merged file, with h5py and numpy alone, and checks them: the seal, the content
+hashes and HDF5's own checksums.
 
     tools/read_record.py FILE.h5 [PATH ...]    PATH: "train/loss", "scores": only items that begin so; arrays in full
 
@@ -80,16 +81,41 @@ def check_seal(path):
     with open(path, "rb") as f:
         seal, rest = f.read(SEAL), f.read()
     lines = seal.decode("ascii", "replace").split("\n")
-    if lines[0] != "peftgrid record 1":
+    if lines[0] not in ("peftgrid record 1", "peftgrid records 1"):
         sys.exit(f"{path}: not a record")
     if len(rest) != int(lines[1].split()[1]):
         sys.exit(f"{path}: cut off: {len(rest)} bytes after the seal")
     if hashlib.sha256(rest).hexdigest() != lines[2].split()[1]:
         sys.exit(f"{path}: damaged: SHA-256 differs from its seal")
+    return lines[0]
+
+
+def unmerge(found):
+    """{path: value} of each record of a merged file."""
+    part = {name.split("/")[1]: value for name, value in found.items()}
+    records = [{} for _ in part["ids"]]
+    for record, path, d0, d1, d2, place in part["index"]:
+        kind, rank = part["types"][path]
+        shape = (d0, d1, d2)[: int(rank)]
+        n = int(np.prod(shape, dtype=int))
+        values = part["reals" if kind == "r" else "ints"][place : place + n]
+        if kind == "s":
+            value = [part["strings"][i] for i in values]
+            value = value if rank == "1" else value[0]
+        else:
+            value = values.reshape(shape) if shape else values[0].item()
+        records[record][part["paths"][path]] = value
+    return records
+
+
+def show(found, wanted):
+    for key, value in found.items():
+        if not wanted or any(key == w or key.startswith(w + "/") for w in wanted):
+            print(key, repr(value) if isinstance(value, (str, list)) else value)
 
 
 def main(path, *wanted):
-    check_seal(path)
+    form = check_seal(path)
     with h5py.File(path, "r") as f:
         found = items(f)
         stored = text(f.attrs["content_hash"])
@@ -97,9 +123,13 @@ def main(path, *wanted):
         sys.exit(f"{path}: content hash {content_hash(found)}, stored {stored}")
     print("content_hash", stored)
     np.set_printoptions(threshold=sys.maxsize if wanted else 8, linewidth=120)
-    for key, value in found.items():
-        if not wanted or any(key == w or key.startswith(w + "/") for w in wanted):
-            print(key, repr(value) if isinstance(value, (str, list)) else value)
+    if form == "peftgrid record 1":
+        return show(found, wanted)
+    for id, hash, record in zip(found["merged/ids"], found["merged/hashes"], unmerge(found)):
+        if content_hash(record) != hash:
+            sys.exit(f"{path}: record {id}: content hash {content_hash(record)}, stored {hash}")
+        print("\nrecord", id)
+        show(record, wanted)
 
 
 if __name__ == "__main__":

@@ -1,51 +1,10 @@
 /* `peftgrid table` and `peftgrid inspect` as a user calls them: words in, text out. */
 #include "tests/pgtest.h"
 
-#include <fcntl.h>
-#include "bench/cli.h"
 #include "bench/experiment.h"
 #include "core/file.h"
+#include "tests/captured_command.h"
 #include "tests/sample_record.h"
-
-static const char *dir;
-static char output[1 << 16];
-
-static const char *in_dir(const char *name)
-{
-    static char path[4][4200];
-    static int turn;
-    if (!dir) dir = strdup(temp_dir());
-    turn = (turn + 1) % 4;
-    snprintf(path[turn], sizeof path[turn], "%s/%s", dir, name);
-    return path[turn];
-}
-
-/* Runs a command line; what it prints goes to `output`. */
-static status peftgrid(char **word)
-{
-    int words = 0;
-    while (word[words]) words++;
-    struct arena *a = arena_new("command");
-    const struct command *c = cli_find(word[0]);
-    ck_assert_msg(c != NULL, "no command %s", word[0]);
-    const char *path = in_dir("output");
-    fflush(stdout);
-    int saved = dup(1), fd = open(path, O_RDWR | O_CREAT | O_TRUNC, 0600);
-    ck_assert(saved >= 0 && fd >= 0 && dup2(fd, 1) >= 0);
-    struct command_line line;
-    status st = cli_parse(c, words - 1, word + 1, a, &line);
-    if (st == ST_OK) st = c->run(line.options, line.args, line.count, a);
-    fflush(stdout);
-    dup2(saved, 1);
-    close(saved);
-    ssize_t n = pread(fd, output, sizeof output - 1, 0);
-    output[n < 0 ? 0 : n] = 0;
-    close(fd);
-    arena_free(a);
-    return st;
-}
-#define PEFTGRID(...) peftgrid((char *[]){__VA_ARGS__, NULL})
-#define ck_prints(part) ck_assert_msg(strstr(output, (part)) != NULL, "lacks '%s':\n%s", (part), output)
 
 static void write_experiment(const char *path)
 {
@@ -54,7 +13,7 @@ static void write_experiment(const char *path)
                      "[experiment]\nname = trial\ndescription = a trial\nmodel = mini\ndata = %s\n"
                      "tasks = cola, rte\nseeds = 1, 2\nmethods = none, bitfit\nruns = %s\n"
                      "[train]\nepochs = 1\nlr = 0.1\n[row bitfit]\nlr = 0.001, 0.01\n",
-                     dir, in_dir("runs"));
+                     in_temp("."), in_temp("runs"));
     ck_ok(file_write_atomic(path, text, (size_t)n));
 }
 
@@ -91,7 +50,7 @@ static void write_runs(const char *path, int leave_out)
 START_TEST(table_of_an_experiment)
 {
     char path[4200];
-    snprintf(path, sizeof path, "%s", in_dir("trial.ini"));
+    snprintf(path, sizeof path, "%s", in_temp("trial.ini"));
     write_experiment(path);
     write_runs(path, 2);
     ck_ok(PEFTGRID("table", path, "--baseline", "none"));
@@ -103,11 +62,11 @@ START_TEST(table_of_an_experiment)
     ck_prints("61.50 \xc2\xb1"
               "0.71");
     ck_prints("Difference from none");
-    ck_assert_ptr_null(strstr(output, "stranger"));
-    ck_assert_ptr_null(strstr(output, "another name"));
+    ck_assert_ptr_null(strstr(captured, "stranger"));
+    ck_assert_ptr_null(strstr(captured, "another name"));
     ck_ok(PEFTGRID("table", path, "--format", "csv", "--points"));
     int lines = 0;
-    for (const char *p = output; *p; p++) lines += *p == '\n';
+    for (const char *p = captured; *p; p++) lines += *p == '\n';
     ck_assert_int_eq(lines, 1 + 12);
     ck_prints(",missing,");
     ck_ok(PEFTGRID("table", path, "--rows", "lr", "--cols", "row", "--format", "md"));
@@ -118,11 +77,11 @@ END_TEST
 START_TEST(table_of_a_folder)
 {
     char path[4200];
-    snprintf(path, sizeof path, "%s", in_dir("trial.ini"));
+    snprintf(path, sizeof path, "%s", in_temp("trial.ini"));
     write_experiment(path);
     write_runs(path, 0);
     char folder[4300];
-    snprintf(folder, sizeof folder, "%s/trial", in_dir("runs"));
+    snprintf(folder, sizeof folder, "%s/trial", in_temp("runs"));
     ck_ok(PEFTGRID("table", folder));
     ck_prints("another name");
     ck_prints("stranger");
@@ -133,11 +92,11 @@ END_TEST
 /* A run repeated with other data has another id and the same cell: the newest counts. */
 START_TEST(the_latest_record_counts)
 {
-    ck_ok(file_make_dirs(in_dir("r")));
-    sample_write(&(struct sample){.seed = 1, .score = {0, 0.1, 0}, .date = "2025-03-01T00:00:00Z"}, in_dir("r/a.h5"));
-    sample_write(&(struct sample){.seed = 1, .score = {0, 0.3, 0}, .date = "2025-05-01T00:00:00Z"}, in_dir("r/b.h5"));
-    sample_write(&(struct sample){.seed = 1, .score = {0, 0.2, 0}, .date = "2025-04-01T00:00:00Z"}, in_dir("r/c.h5"));
-    ck_ok(PEFTGRID("table", (char *)in_dir("r")));
+    ck_ok(file_make_dirs(in_temp("r")));
+    sample_write(&(struct sample){.seed = 1, .score = {0, 0.1, 0}, .date = "2025-03-01T00:00:00Z"}, in_temp("r/a.h5"));
+    sample_write(&(struct sample){.seed = 1, .score = {0, 0.3, 0}, .date = "2025-05-01T00:00:00Z"}, in_temp("r/b.h5"));
+    sample_write(&(struct sample){.seed = 1, .score = {0, 0.2, 0}, .date = "2025-04-01T00:00:00Z"}, in_temp("r/c.h5"));
+    ck_ok(PEFTGRID("table", in_temp("r")));
     ck_prints("30.00");
     ck_prints("2 older records of the same cells");
 }
@@ -146,7 +105,7 @@ END_TEST
 START_TEST(bad_words)
 {
     char path[4200];
-    snprintf(path, sizeof path, "%s", in_dir("trial.ini"));
+    snprintf(path, sizeof path, "%s", in_temp("trial.ini"));
     write_experiment(path);
     ck_fails(PEFTGRID("table", path), ST_INPUT, "no records of this experiment's 12 cells");
     write_runs(path, 0);
@@ -154,8 +113,8 @@ START_TEST(bad_words)
     ck_fails(PEFTGRID("table", path, "--baseline", "nonne"), ST_USAGE, "did you mean 'none'");
     ck_fails(PEFTGRID("table", path, "--format", "html"), ST_USAGE, "html");
     ck_fails(PEFTGRID("table", path, "--rows", "lrr"), ST_USAGE, "unknown key of rows or columns 'lrr'");
-    ck_ok(file_make_dirs(in_dir("empty")));
-    ck_fails(PEFTGRID("table", (char *)in_dir("empty")), ST_INPUT, "no records (*.h5)");
+    ck_ok(file_make_dirs(in_temp("empty")));
+    ck_fails(PEFTGRID("table", in_temp("empty")), ST_INPUT, "no records (*.h5)");
     ck_fails(PEFTGRID("table", "nowhere.ini"), ST_USAGE, "nowhere");
 }
 END_TEST
@@ -166,19 +125,19 @@ START_TEST(inspecting)
     struct record r;
     char hash[SHA256_HEX], line[5000], path[4200];
     const struct sample s = {.row = "lora", .seed = 7, .score = {0.1, 0.2, 0.3}};
-    snprintf(path, sizeof path, "%s", in_dir("one.h5"));
+    snprintf(path, sizeof path, "%s", in_temp("one.h5"));
     sample_record(&s, a, &r);
     record_hash(&r, hash);
     sample_write(&s, path);
     ck_ok(PEFTGRID("inspect", path, "--hash"));
     snprintf(line, sizeof line, "%s  %s\n", hash, path);
-    ck_assert_str_eq(output, line);
+    ck_assert_str_eq(captured, line);
     ck_ok(PEFTGRID("inspect", path));
     ck_prints("\nrun\n");
     ck_prints("seed      7\n");
     ck_prints(hash);
-    ck_ok(file_write_atomic(in_dir("bad.h5"), "bad", 3));
-    ck_fails(PEFTGRID("inspect", path, (char *)in_dir("bad.h5")), ST_INPUT, "bad.h5: not a record");
+    ck_ok(file_write_atomic(in_temp("bad.h5"), "bad", 3));
+    ck_fails(PEFTGRID("inspect", path, in_temp("bad.h5")), ST_INPUT, "bad.h5: not a record");
     ck_prints("seed      7\n"); /* what came before the bad one */
     arena_free(a);
 }

@@ -1,0 +1,259 @@
+/* `peftgrid merge`: the records of several places into one folder or one file. Two passes over the inputs: the first
+ * learns ids and hashes and settles what is there twice, so that nothing is written when two records contradict each
+ * other; the second writes what was chosen. */
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include "bench/cli.h"
+#include "bench/record_slim.h"
+#include "core/file.h"
+#include "results/record_pack.h"
+
+struct merge_options {
+    int full;
+};
+#define AT(field) offsetof(struct merge_options, field)
+static const struct option merge_option_table[] = {
+    {"full", OPT_FLAG, AT(full), 0, 0, "no", NULL,
+     "into a file: keep curves of every step, predictions, labels, host and command line too", 0},
+    OPT_END};
+#undef AT
+
+/* One record seen in the first pass. */
+struct seen {
+    const char *place, *id, *date;
+    char hash[SHA256_HEX]; /* of the whole record, also when it is slim */
+    int failed, slim;
+    int chosen;
+};
+
+struct merge {
+    const struct merge_options *o;
+    struct arena *arena; /* the whole command's */
+    const char *out;
+    int to_file;
+    char **in; /* the places; a merged file or folder that OUT already is comes first */
+    int ins;
+    struct seen *seen; /* of all places, in the order of reading */
+    int count, cap;
+    int again, gave_way; /* equal records met twice; failed runs that another run of theirs replaces */
+    struct arena *pile;  /* records on their way into a file */
+    const struct record **record;
+    int records;
+};
+
+/* ---- the first pass ---------------------------------------------------------------------------------------------- */
+
+static struct seen *chosen_of(const struct merge *m, const char *id)
+{
+    for (int i = 0; i < m->count; i++)
+        if (m->seen[i].chosen && strcmp(m->seen[i].id, id) == 0) return &m->seen[i];
+    return NULL;
+}
+
+/* Which of two records of one id stays. A failure says nothing about the results: it gives way to what another machine
+ * or another try made of the cell, and of two failures the later stays. */
+static status settle(struct merge *m, struct seen *old, struct seen *new)
+{
+    if (strcmp(old->hash, new->hash) == 0) {
+        m->again++;
+        if (old->slim && !new->slim) new->chosen = 1, old->chosen = 0;
+        return ST_OK;
+    }
+    FAIL_IF(!old->failed && !new->failed, ST_INPUT,
+            "%s and %s are records of the same run (id %.12s) with different content (%.12s and %.12s); nothing is "
+            "merged",
+            old->place, new->place, new->id, old->hash, new->hash);
+    m->gave_way++;
+    int newer = !new->failed || (old->failed && strcmp(new->date, old->date) > 0);
+    old->chosen = !newer;
+    new->chosen = newer;
+    return ST_OK;
+}
+
+static status room_for_one(struct merge *m)
+{
+    struct seen *more;
+    if (m->count < m->cap) return ST_OK;
+    m->cap = 2 * m->cap + 256;
+    NEW(more, m->arena, m->cap);
+    if (m->count) memcpy(more, m->seen, sizeof *more * (size_t)m->count);
+    m->seen = more;
+    return ST_OK;
+}
+
+static status look_at(struct merge *m, const struct record *r, const char *place)
+{
+    TRY(room_for_one(m));
+    struct seen *s = &m->seen[m->count], *old;
+    *s = (struct seen){.place = place,
+                       .id = arena_strdup(m->arena, record_get_string(r, "run/id", "")),
+                       .date = arena_strdup(m->arena, record_get_string(r, "environment/date", "")),
+                       .failed = strcmp(record_get_string(r, "run/status", ""), "failed") == 0,
+                       .slim = record_get(r, "slim/content_hash") != NULL};
+    if (!s->id || !s->date) return ST_MEMORY;
+    FAIL_IF(!*s->id || strchr(s->id, '/'), ST_INPUT, "%s: a record without an id", place);
+    record_origin_hash(r, s->hash);
+    if ((old = chosen_of(m, s->id)))
+        TRY(settle(m, old, s));
+    else
+        s->chosen = 1;
+    m->count++;
+    return ST_OK;
+}
+
+/* ---- reading the places ------------------------------------------------------------------------------------------ */
+
+/* What is done with record number `number` of the reading. */
+typedef status visit_fn(struct merge *, const struct record *, const struct record_place *, int number);
+
+static status visit_place(struct merge *m, const char *in, struct arena *whole, visit_fn *visit, int *number)
+{
+    struct record_source *source = NULL;
+    struct record r;
+    struct record_place place;
+    TRY(record_source_open(in, m->arena, &source));
+    for (;;) {
+        struct arena_mark mark = arena_mark(whole);
+        status st = record_source_next(source, whole, &r, &place);
+        if (st == ST_OK && place.file) st = visit(m, &r, &place, (*number)++);
+        if (st != ST_OK || !place.file) {
+            record_source_close(source);
+            return st;
+        }
+        arena_reset(whole, mark);
+    }
+}
+
+static status visit_all(struct merge *m, visit_fn *visit)
+{
+    int number = 0;
+    status st = ST_OK;
+    struct arena *whole = arena_new("record");
+    if (!whole) return ST_MEMORY;
+    for (int i = 0; i < m->ins && st == ST_OK; i++) st = visit_place(m, m->in[i], whole, visit, &number);
+    arena_free(whole);
+    return st;
+}
+
+static status learn(struct merge *m, const struct record *r, const struct record_place *place, int number)
+{
+    (void)number;
+    return look_at(m, r, place->name);
+}
+
+/* ---- into a folder ----------------------------------------------------------------------------------------------- */
+
+/* A saved adapter lies beside its record's file. */
+static status copy_adapter(struct merge *m, const struct record *r, const struct record_place *place)
+{
+    struct file_map map = {0};
+    const char *name = record_get_string(r, "environment/adapter_file", ""), *slash = strrchr(place->file, '/');
+    if (!*name || strchr(name, '/')) return ST_OK;
+    const char *folder = slash ? arena_printf(m->arena, "%.*s", (int)(slash - place->file), place->file) : ".";
+    const char *from = folder ? path_join(m->arena, folder, name) : NULL, *to = path_join(m->arena, m->out, name);
+    if (!from || !to) return ST_MEMORY;
+    if (!file_exists(from) || file_exists(to)) return ST_OK;
+    TRY(file_map(from, &map));
+    status st = file_write_atomic(to, map.data, map.size);
+    file_unmap(&map);
+    return st;
+}
+
+static status write_one(struct merge *m, const struct record *r, const struct record_place *place, int number)
+{
+    if (!m->seen[number].chosen) return ST_OK;
+    const char *path = arena_printf(m->arena, "%s/%s.h5", m->out, m->seen[number].id);
+    if (!path) return ST_MEMORY;
+    if (strcmp(path, place->file) == 0) return ST_OK; /* lies there already */
+    TRY(record_write(r, path));
+    return copy_adapter(m, r, place);
+}
+
+/* ---- into a file ------------------------------------------------------------------------------------------------- */
+
+static status pile_up(struct merge *m, const struct record *r, const struct record_place *place, int number)
+{
+    struct record *own;
+    (void)place;
+    if (!m->seen[number].chosen) return ST_OK;
+    NEW(own, m->pile, 1);
+    m->record[m->records++] = own;
+    return m->o->full ? record_copy(r, NULL, 0, m->pile, own) : record_slim(r, m->pile, own);
+}
+
+static status write_file(struct merge *m)
+{
+    NEW(m->record, m->arena, m->count + 1);
+    if (!(m->pile = arena_new("merged records"))) return ST_MEMORY;
+    status st = visit_all(m, pile_up);
+    if (st == ST_OK) st = record_pack_write(m->record, m->records, m->out);
+    arena_free(m->pile);
+    return st;
+}
+
+/* ---- the command ------------------------------------------------------------------------------------------------- */
+
+static int ends_in_h5(const char *path)
+{
+    size_t n = strlen(path);
+    return n > 3 && strcmp(path + n - 3, ".h5") == 0;
+}
+
+static status tell(const struct merge *m, int places)
+{
+    struct stat about;
+    int stay = 0;
+    for (int i = 0; i < m->count; i++) stay += m->seen[i].chosen;
+    printf("%s: %d record%s from %d place%s", m->out, stay, stay == 1 ? "" : "s", places, places == 1 ? "" : "s");
+    if (m->again) printf("; %d met twice, equal", m->again);
+    if (m->gave_way) printf("; %d failed run%s replaced by another try", m->gave_way, m->gave_way == 1 ? "" : "s");
+    if (m->to_file && stat(m->out, &about) == 0) printf("; %.2f MB", (double)about.st_size / 1e6);
+    putchar('\n');
+    return ST_OK;
+}
+
+static status run_merge(const void *options, char **args, int count, struct arena *arena)
+{
+    struct merge m = {.o = options, .arena = arena, .out = args[0], .to_file = ends_in_h5(args[0])};
+    FAIL_IF(m.to_file && file_is_dir(m.out), ST_USAGE, "%s is a folder: a merged file needs another name", m.out);
+    FAIL_IF(!m.to_file && m.o->full, ST_USAGE, "--full goes with a merged file (OUT.h5); a folder's records are whole");
+    FAIL_IF(!m.to_file && file_exists(m.out) && !file_is_dir(m.out), ST_USAGE,
+            "%s is a file that does not end in .h5: OUT is a folder or OUT.h5", m.out);
+    NEW(m.in, arena, count + 1);
+    if (file_exists(m.out)) m.in[m.ins++] = args[0];
+    for (int i = 1; i < count; i++) m.in[m.ins++] = args[i];
+    TRY(visit_all(&m, learn));
+    FAIL_IF(m.count == 0, ST_INPUT, "%s: no records to merge", args[1]);
+    if (m.to_file) {
+        TRY(write_file(&m));
+    } else {
+        TRY(file_make_dirs(m.out));
+        TRY(visit_all(&m, write_one));
+    }
+    return tell(&m, m.ins);
+}
+
+const struct command command_merge = {
+    .name = "merge",
+    .summary = "put the records of several places into one folder or one small file",
+    .usage = "OUT|OUT.h5 FOLDER|FILE.h5... [--full]",
+    .details =
+        "For grids that ran in pieces on several machines (`run --shard`). The places are folders of records, single "
+        "records and merged files. OUT is a folder, which then holds every record (and its saved adapter) as `run` "
+        "would "
+        "have "
+        "left it, or with a name that ends in .h5 one merged file, which table, plot and inspect read like a folder. "
+        "What OUT holds already stays.\n\n"
+        "Records of the same run with equal content hash merge silently; with different content nothing is written and "
+        "both are "
+        "named. A failed run gives way to another try of the same run. A merged file leaves out what tables and "
+        "figures "
+        "do not need (curves of every step, predictions, host, command line) unless --full is given; it is some "
+        "kilobytes a run.",
+    .options = merge_option_table,
+    .option_size = sizeof(struct merge_options),
+    .min_args = 2,
+    .max_args = -1,
+    .run = run_merge,
+};
