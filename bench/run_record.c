@@ -9,6 +9,7 @@
 #include "bench/adapter.h"
 #include "bench/bops_record.h"
 #include "bench/cli.h"
+#include "bench/provenance.h"
 #include "bench/run_list.h"
 #include "core/cpu.h"
 #include "core/parallel.h"
@@ -80,13 +81,23 @@ static status record_machine(struct record *r)
     return record_string(r, "environment/version", PG_VERSION);
 }
 
-static status record_environment(const struct run_facts *f, struct record *r)
+static status record_provenance(struct arena *scratch, struct record *r)
+{
+    const char *text;
+    TRY(provenance_command(scratch, &text));
+    if (*text) TRY(record_string(r, "environment/command", text));
+    TRY(provenance_libraries(scratch, &text));
+    return record_string(r, "environment/libraries", text);
+}
+
+static status record_environment(const struct run_facts *f, struct arena *scratch, struct record *r)
 {
     double wall = seconds_now() - f->begin;
     if (f->experiment) TRY(record_string(r, "environment/experiment", f->experiment));
     TRY(record_string(r, "environment/label", f->cell->label));
     TRY(record_real(r, "environment/wall_seconds", wall));
     TRY(record_date(wall, r));
+    TRY(record_provenance(scratch, r));
     return record_machine(r);
 }
 
@@ -174,7 +185,7 @@ static status record_training(const struct run_facts *f, struct arena *scratch, 
 status run_record_result(const struct run_facts *f, struct arena *scratch, struct record *r)
 {
     TRY(record_identity(f, "ok", NULL, scratch, r));
-    TRY(record_environment(f, r));
+    TRY(record_environment(f, scratch, r));
     TRY(record_data(f, r));
     TRY(record_training(f, scratch, r));
     return record_adapter(f, r);
@@ -184,7 +195,7 @@ status run_record_failure(const struct run_facts *f, const char *status_word, co
                           struct record *r)
 {
     TRY(record_identity(f, status_word, cause, scratch, r));
-    TRY(record_environment(f, r));
+    TRY(record_environment(f, scratch, r));
     if (f->data) TRY(record_data(f, r));
     return f->training ? record_training(f, scratch, r) : ST_OK;
 }

@@ -18,6 +18,7 @@ enum gemm_backend { GEMM_OWN, GEMM_OPENBLAS };
 status gemm_select(enum gemm_backend);
 enum gemm_backend gemm_backend(void);
 const char *gemm_backend_name(enum gemm_backend);
+const char *gemm_openblas_version(void); /* "OpenBLAS 0.3.21 DYNAMIC_ARCH ..." */
 
 /* One operand: element (i, j) of the logical matrix is p[i*ld + j], or p[j*ld + i] when trans. */
 struct gemm_in {

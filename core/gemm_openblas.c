@@ -43,3 +43,8 @@ void gemm_piece_openblas(const struct gemm_problem *p, int i0, int m, int j0, in
     for (int i = 0; i < m && p->bias != NULL; i++)
         for (int j = 0; j < n; j++) c[i * p->row + j] += p->bias[j0 + j];
 }
+
+const char *gemm_openblas_version(void)
+{
+    return openblas_get_config();
+}

@@ -100,6 +100,8 @@ status record_write(const struct record *, const char *path);
 status record_read(const char *path, struct arena *, struct record *);
 void record_print(FILE *, const struct record *, int full); /* `inspect`: aligned text; arrays shortened unless full */
 
+void record_library_version(char *buf, size_t n); /* of HDF5: "1.10.8" */
+
 /* The journal: one JSON line an event, O_APPEND, fsync:
  * {"event":"started|finished|failed|diverged","id":...,"cell":..., "file":...,"sha256":...,"message":...,"time":...}.
  * NULL arguments are left out. */

@@ -44,3 +44,10 @@ hid_t hdf5_memory_access(void)
     H5Pset_fclose_degree(p, H5F_CLOSE_STRONG);
     return p;
 }
+
+void record_library_version(char *buf, size_t n)
+{
+    unsigned major = 0, minor = 0, release = 0;
+    H5get_libversion(&major, &minor, &release);
+    snprintf(buf, n, "%u.%u.%u", major, minor, release);
+}

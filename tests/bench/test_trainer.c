@@ -74,6 +74,10 @@ START_TEST(records_a_whole_run)
     ck_assert_double_eq_tol(lr->v.d[8], 0.01 / 9, 1e-12);
     ck_assert_double_gt(item("bops/main/relative")->v.d[0], 1);
     ck_assert_double_gt(number("environment/tokens_per_second"), 0);
+    ck_assert(strstr(record_get_string(&record, "environment/command", ""), "test_trainer") != NULL);
+    const char *libraries = record_get_string(&record, "environment/libraries", "");
+    ck_assert(strncmp(libraries, "glibc 2", 7) == 0 && strstr(libraries, "HDF5 1.") &&
+              strstr(libraries, "OpenBLAS 0."));
     tiny_cell_free(&tiny);
 }
 END_TEST
