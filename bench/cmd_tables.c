@@ -76,7 +76,8 @@ const struct command command_tables = {
                "as -; with a folder or a merged file (`peftgrid help merge`) all records in it.\n\n"
                "KEYS is one or more of row, task, model, seed, method, store and the names of options (rank, lr, "
                "method.rank), "
-               "separated by commas. --baseline adds the differences from one row on the same seeds with an exact "
+               "separated by commas. --baseline adds the differences from one row on the same seeds with their "
+               "confidence intervals, an exact "
                "test. CSV has a line "
                "a cell, or with --points a line a run, with all digits and scores not times 100.",
     .options = table_option_table,

@@ -339,7 +339,7 @@ static status fill_cell(const struct maker *m, const int *base_of, int row, int 
     struct table_cell *c = table_cell_at(t, row, col);
     struct table_point p;
     double *score;
-    *c = (struct table_cell){.mean = NAN, .sd = NAN, .difference = NAN, .p = NAN};
+    *c = (struct table_cell){.mean = NAN, .sd = NAN};
     for (int pass = 0; pass < 2; pass++) {
         int n = 0;
         for (int i = 0; i < m->runs; i++)

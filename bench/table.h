@@ -22,16 +22,22 @@ struct table_point { /* one run in one cell */
     enum protocol protocol;
     double score; /* NAN: undefined, or no result */
 };
+/* One row against the baseline: pairs of runs of equal seed (and column), in the column's units. */
+struct comparison {
+    int pairs;         /* 0: none; the rest is then NAN or 0 */
+    double difference; /* mean over the pairs */
+    double low, high;  /* its 95 % confidence interval by Student's t, pairs - 1 degrees of freedom; NAN: one pair */
+    double p;          /* exact sign-flip test; NAN: no test */
+    int mcnemar;       /* p is McNemar's, from the predictions of a single pair */
+    int wins, ties, losses; /* pairs in which the row is better, equal, worse */
+};
 struct table_cell {
     struct table_point *point; /* by seed */
     int points;
     int scored, undefined, diverged, failed, missing, constant; /* runs of each kind; constant ones are scored too */
     double mean, sd;                                            /* over the scored */
     int best;                                                   /* best mean of its column */
-    int pairs;                                                  /* seeds that the baseline's cell has too */
-    double difference;                                          /* mean over these pairs */
-    double p;                                                   /* NAN: no test */
-    int mcnemar; /* p is McNemar's, from the predictions of a single pair */
+    struct comparison versus;                                   /* the baseline's cell */
 };
 struct range {
     double low, high; /* NAN: no run tells */
@@ -41,6 +47,8 @@ struct table_row {
     struct range adapter, head, deployed;
     double average; /* of the columns' means; NAN when one lacks */
     int best_average;
+    struct comparison
+        versus; /* all pairs of all columns; but for wins, ties and losses only when averaged; no interval */
 };
 struct table_col {
     const char *label, *metric;
@@ -64,12 +72,18 @@ struct table {
  * baseline is not a row. */
 status table_make(const struct table_spec *, const struct run *, int runs, struct arena *, struct table *);
 
-/* Part of that: fills pairs, difference and p of every cell from the row that spec->baseline names. */
+/* Part of that: fills versus of every cell and row from the row that spec->baseline names. */
 status table_compare(struct table *);
+
+/* Decimals of a column's printed scores: 85.31 of 0.8531; errors, which are not times 100, get two more. */
+int table_digits(const struct table_col *);
 
 /* The row's printed name. */
 const char *table_row_name(const struct table_row *, struct arena *);
 struct table_cell *table_cell_at(const struct table *, int row, int col);
+
+/* Part of table_sheets: differences from the baseline, their intervals and tests. */
+status table_differences(const struct table *, struct sheet **);
 
 /* For reading: one sheet of means with notes, and below it, with a baseline, one of differences. extra: notes of the
  * caller, ends with NULL. */

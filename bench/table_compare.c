@@ -40,7 +40,7 @@ static double seed_mean(const struct table_cell *c, int *i, const struct table_p
     return n ? sum / n : NAN;
 }
 
-static void compare_predictions(struct table_cell *c, const struct table_point *x, const struct table_point *y)
+static void compare_predictions(struct comparison *v, const struct table_point *x, const struct table_point *y)
 {
     if (!x || !y || x->variant->examples != y->variant->examples || x->protocol != y->protocol) return;
     const unsigned char *a = x->variant->right[x->protocol], *b = y->variant->right[y->protocol];
@@ -50,41 +50,106 @@ static void compare_predictions(struct table_cell *c, const struct table_point *
         only_a += a[i] && !b[i];
         only_b += b[i] && !a[i];
     }
-    c->p = stats_mcnemar(only_a, only_b).p;
-    c->mcnemar = 1;
+    v->p = stats_mcnemar(only_a, only_b).p;
+    v->mcnemar = 1;
 }
 
-static status compare_cells(struct table *t, struct table_cell *c, const struct table_cell *base)
-{
+struct pairs { /* scores of equal seed: the row's and the baseline's */
     double *x, *y;
-    const struct table_point *only_x = NULL, *only_y = NULL;
-    NEW(x, t->arena, c->points + 1);
-    NEW(y, t->arena, c->points + 1);
+    int n;
+    const struct table_point *only_x, *only_y; /* of the last pair, when each is a single run */
+};
+
+/* Appends the pairs of two cells. */
+static void find_pairs(const struct table_cell *c, const struct table_cell *base, struct pairs *p)
+{
     for (int i = 0, k = 0; i < c->points && k < base->points;) {
         long long s = c->point[i].run->seed, u = base->point[k].run->seed;
         const struct table_point *px = NULL, *py = NULL;
         double a = s <= u ? seed_mean(c, &i, &px) : NAN, b = u <= s ? seed_mean(base, &k, &py) : NAN;
         if (isnan(a) || isnan(b)) continue;
-        x[c->pairs] = a;
-        y[c->pairs++] = b;
-        only_x = px;
-        only_y = py;
+        p->x[p->n] = a;
+        p->y[p->n++] = b;
+        p->only_x = px;
+        p->only_y = py;
     }
-    if (c->pairs == 0) return ST_OK;
-    struct test test = stats_sign_flip(x, y, c->pairs);
-    c->difference = test.statistic;
-    if (c->pairs > 1)
-        c->p = test.p;
-    else
-        compare_predictions(c, only_x, only_y);
+}
+
+static void count_wins(const struct pairs *p, int higher, struct comparison *v)
+{
+    for (int i = 0; i < p->n; i++) {
+        double gain = higher ? p->x[i] - p->y[i] : p->y[i] - p->x[i];
+        if (fabs(gain) < 1e-12)
+            v->ties++;
+        else
+            *(gain > 0 ? &v->wins : &v->losses) += 1;
+    }
+}
+
+static status room_for(struct arena *a, int n, struct pairs *p)
+{
+    *p = (struct pairs){0};
+    NEW(p->x, a, n + 1);
+    NEW(p->y, a, n + 1);
     return ST_OK;
 }
+
+static status compare_cells(struct table *t, struct table_cell *c, const struct table_cell *base, int higher)
+{
+    struct pairs p;
+    struct comparison *v = &c->versus;
+    double *d;
+    TRY(room_for(t->arena, c->points, &p));
+    find_pairs(c, base, &p);
+    if ((v->pairs = p.n) == 0) return ST_OK;
+    NEW(d, t->arena, p.n);
+    for (int i = 0; i < p.n; i++) d[i] = p.x[i] - p.y[i];
+    struct interval interval = stats_interval(d, p.n, 0.95);
+    v->difference = interval.mean;
+    v->low = interval.low;
+    v->high = interval.high;
+    count_wins(&p, higher, v);
+    if (v->pairs > 1)
+        v->p = stats_sign_flip(p.x, p.y, p.n).p;
+    else
+        compare_predictions(v, p.only_x, p.only_y);
+    return ST_OK;
+}
+
+/* All columns together. Under the null every pair's sign is as likely either way, whatever its column. */
+static status compare_rows(struct table *t, int row)
+{
+    struct pairs p;
+    struct comparison *v = &t->row[row].versus;
+    int room = 0;
+    for (int c = 0; c < t->cols; c++) room += table_cell_at(t, row, c)->points;
+    TRY(room_for(t->arena, room, &p));
+    for (int c = 0; c < t->cols; c++) {
+        const struct comparison *one = &table_cell_at(t, row, c)->versus;
+        v->wins += one->wins;
+        v->ties += one->ties;
+        v->losses += one->losses;
+        find_pairs(table_cell_at(t, row, c), table_cell_at(t, t->baseline, c), &p);
+    }
+    if (!t->averaged || (v->pairs = p.n) == 0) return ST_OK;
+    struct test test = stats_sign_flip(p.x, p.y, p.n);
+    v->difference = test.statistic;
+    v->p = p.n > 1 ? test.p : NAN;
+    return ST_OK;
+}
+
+static const struct comparison nothing = {.difference = NAN, .low = NAN, .high = NAN, .p = NAN};
 
 status table_compare(struct table *t)
 {
     TRY(find_baseline(t));
-    for (int r = 0; r < t->rows && t->baseline >= 0; r++)
-        for (int c = 0; c < t->cols && r != t->baseline; c++)
-            TRY(compare_cells(t, table_cell_at(t, r, c), table_cell_at(t, t->baseline, c)));
+    for (int r = 0; r < t->rows; r++) t->row[r].versus = nothing;
+    for (int i = 0; i < t->rows * t->cols; i++) t->cell[i].versus = nothing;
+    for (int r = 0; r < t->rows && t->baseline >= 0; r++) {
+        if (r == t->baseline) continue;
+        for (int c = 0; c < t->cols; c++)
+            TRY(compare_cells(t, table_cell_at(t, r, c), table_cell_at(t, t->baseline, c), t->col[c].higher));
+        TRY(compare_rows(t, r));
+    }
     return ST_OK;
 }

@@ -64,9 +64,10 @@ static status put_points(const struct table *t, int row, int col, struct sheet *
 }
 
 static const char *const cell_heads[] = {
-    "row",  "variant",  "column",    "metric",   "runs",       "scored",  "mean",     "sd",   "median",
-    "low",  "high",     "undefined", "diverged", "failed",     "missing", "constant", "best", "adapter",
-    "head", "deployed", "baseline",  "pairs",    "difference", "p",       "test",     NULL};
+    "row",     "variant", "column", "metric",    "runs",     "scored", "mean",       "sd",
+    "median",  "low",     "high",   "undefined", "diverged", "failed", "missing",    "constant",
+    "best",    "adapter", "head",   "deployed",  "baseline", "pairs",  "difference", "ci_low",
+    "ci_high", "p",       "test",   "wins",      "ties",     "losses", NULL};
 enum { CELL_COLUMNS = sizeof cell_heads / sizeof *cell_heads - 1 };
 
 static status put_spread(const struct table *t, const struct table_cell *c, struct sheet_cell **x)
@@ -87,6 +88,15 @@ static status put_spread(const struct table *t, const struct table_cell *c, stru
     return ok ? ST_OK : ST_MEMORY;
 }
 
+static int put_comparison(struct arena *a, const struct comparison *v, struct sheet_cell **x)
+{
+    const double number_of[] = {v->pairs, v->difference, v->low, v->high, v->p};
+    int ok = 1;
+    for (int i = 0; i < 5; i++) ok &= put_number(a, x, number_of[i]);
+    put_text(x, v->mcnemar ? "mcnemar" : isnan(v->p) ? "" : "sign flip");
+    return ok && put_number(a, x, v->wins) && put_number(a, x, v->ties) && put_number(a, x, v->losses);
+}
+
 static status put_cell(const struct table *t, int row, int col, struct sheet *s)
 {
     const struct table_cell *c = table_cell_at(t, row, col);
@@ -101,10 +111,7 @@ static status put_cell(const struct table *t, int row, int col, struct sheet *s)
     for (int i = 0; i < 6; i++) ok &= put_number(a, &x, count[i]);
     ok &= put_number(a, &x, r->adapter.high) && put_number(a, &x, r->head.high) && put_number(a, &x, r->deployed.high);
     put_text(&x, t->baseline < 0 ? "" : table_row_name(&t->row[t->baseline], a));
-    if (c->pairs) {
-        ok &= put_number(a, &x, c->pairs) && put_number(a, &x, c->difference) && put_number(a, &x, c->p);
-        put_text(&x, c->mcnemar ? "mcnemar" : isnan(c->p) ? "" : "sign flip");
-    }
+    if (c->versus.pairs) ok &= put_comparison(a, &c->versus, &x);
     return ok ? ST_OK : ST_MEMORY;
 }
 

@@ -11,8 +11,7 @@ static const char *number(struct arena *a, double v, int digits)
     return arena_printf(a, "%.*f", digits, v);
 }
 
-/* 85.31 of 0.8531; errors, which are not times 100, get two digits more. */
-static int digits_of(const struct table_col *c)
+int table_digits(const struct table_col *c)
 {
     return c->scale == 100 ? 2 : 4;
 }
@@ -70,8 +69,8 @@ static status put_cell(const struct table *t, int row, int col, int usual, struc
     const struct table_cell *c = table_cell_at(t, row, col);
     const struct table_col *k = &t->col[col];
     x->bold = c->best;
-    x->main = c->scored ? number(t->arena, c->mean * k->scale, digits_of(k)) : no_score(c);
-    if (c->scored > 1 && !(x->spread = number(t->arena, c->sd * k->scale, digits_of(k)))) return ST_MEMORY;
+    x->main = c->scored ? number(t->arena, c->mean * k->scale, table_digits(k)) : no_score(c);
+    if (c->scored > 1 && !(x->spread = number(t->arena, c->sd * k->scale, table_digits(k)))) return ST_MEMORY;
     return x->main ? put_marks(t->arena, c, usual, x) : ST_MEMORY;
 }
 
@@ -110,7 +109,7 @@ static const char *point_text(const struct table *t, const struct table_point *p
     if (p->run->lacks_metric) return "-";
     if (isnan(p->score)) return "undef";
     int constant = p->variant->constant[p->protocol] == 1;
-    return arena_printf(t->arena, "%.*f%s", digits_of(k), p->score * k->scale, constant ? "=" : "");
+    return arena_printf(t->arena, "%.*f%s", table_digits(k), p->score * k->scale, constant ? "=" : "");
 }
 
 /* All scores of one seed in a cell; several only where runs are mixed. */
@@ -161,7 +160,7 @@ static status put_row(const struct table *t, int row, int deployed, int usual, s
     int first_col = c;
     for (int k = 0; k < t->cols; k++) TRY(put_cell(t, row, k, usual, &x[c++]));
     if (t->averaged) {
-        x[c].main = isnan(r->average) ? "-" : number(t->arena, r->average * t->col[0].scale, digits_of(&t->col[0]));
+        x[c].main = isnan(r->average) ? "-" : number(t->arena, r->average * t->col[0].scale, table_digits(&t->col[0]));
         x[c].bold = r->best_average;
         if (!x[c].main) return ST_MEMORY;
     }
@@ -288,70 +287,6 @@ static status make_means(const struct table *t, const char *title, const char *c
     return ST_OK;
 }
 
-/* ---- the sheet of differences ------------------------------------------------------------------------------------ */
-
-static const char *p_text(struct arena *a, double p)
-{
-    return p < 0.001 ? "p<.001" : arena_printf(a, "p=%.*f", p < 0.01 ? 4 : 3, p);
-}
-
-static status put_difference(const struct table *t, int row, int col, int usual, struct sheet_cell *x)
-{
-    const struct table_cell *c = table_cell_at(t, row, col);
-    const struct table_col *k = &t->col[col];
-    x->main = "-";
-    if (c->pairs == 0) return ST_OK;
-    x->main = arena_printf(t->arena, "%+.*f", digits_of(k), c->difference * k->scale);
-    const char *p = isnan(c->p) ? "" : p_text(t->arena, c->p);
-    if (!x->main || !p) return ST_MEMORY;
-    x->tail = arena_printf(t->arena, "%s%s%s", p, c->mcnemar ? " (M)" : "",
-                           c->pairs == usual ? "" : arena_printf(t->arena, " n=%d", c->pairs));
-    if (!x->tail) return ST_MEMORY;
-    if (!*x->tail) x->tail = NULL;
-    return ST_OK;
-}
-
-static int usual_pairs(const struct table *t)
-{
-    int most = 0;
-    for (int i = 0; i < t->rows * t->cols; i++)
-        if (t->cell[i].pairs > most) most = t->cell[i].pairs;
-    return most;
-}
-
-static status make_differences(const struct table *t, struct sheet **out)
-{
-    struct sheet *s;
-    int pairs = usual_pairs(t), mcnemar = 0;
-    const char *name = table_row_name(&t->row[t->baseline], t->arena);
-    const char *title = arena_printf(t->arena, "Difference from %s on the same seeds", name);
-    if (!title) return ST_MEMORY;
-    TRY(sheet_make(t->arena, title, 1 + t->cols, &s));
-    s->col[0] = (struct sheet_col){t->by_row ? "row" : t->spec->rows, NULL, 1};
-    for (int c = 0; c < t->cols; c++) s->col[1 + c] = (struct sheet_col){t->col[c].label, t->col[c].metric, 0};
-    for (int r = 0; r < t->rows; r++) {
-        if (r == t->baseline) continue;
-        struct sheet_cell *x = sheet_row(s);
-        if (!x) return ST_MEMORY;
-        x[0].main = table_row_name(&t->row[r], t->arena);
-        for (int c = 0; c < t->cols; c++) {
-            TRY(put_difference(t, r, c, pairs, &x[1 + c]));
-            mcnemar |= table_cell_at(t, r, c)->mcnemar;
-        }
-    }
-    if (pairs > 1)
-        TRY(sheet_note(s,
-                       "p: exact sign-flip test over %d pairs of equal seed, two-sided, not corrected for the number "
-                       "of comparisons; "
-                       "with %d pairs it cannot be below %g.",
-                       pairs, pairs, stats_sign_flip_floor(pairs)));
-    if (mcnemar)
-        TRY(sheet_note(
-            s, "(M): one pair only; McNemar's exact test on its predictions, which knows nothing of other seeds."));
-    *out = s;
-    return ST_OK;
-}
-
 status table_sheets(const struct table *t, const char *title, const char *const *extra, struct sheet **sheet,
                     int *sheets)
 {
@@ -359,5 +294,5 @@ status table_sheets(const struct table *t, const char *title, const char *const 
     TRY(make_means(t, title, extra, &sheet[0]));
     if (t->baseline < 0 || t->rows < 2) return ST_OK;
     *sheets = 2;
-    return make_differences(t, &sheet[1]);
+    return table_differences(t, &sheet[1]);
 }

@@ -150,6 +150,12 @@ START_TEST(errors_are_not_scores)
     ck_assert(cell(&t, "b", "cola")->best && !cell(&t, "a", "cola")->best);
     ck_has(printed(&t, SHEET_TEXT), "*0.1250\n");
     ck_lacks(printed(&t, SHEET_TEXT), "x 100");
+    struct table_spec s = plain;
+    s.baseline = "a";
+    read_table(&s, &t);
+    ck_assert_int_eq(cell(&t, "b", "cola")->versus.wins, 1);
+    ck_has(printed(&t, SHEET_TEXT), "-0.1250");
+    ck_has(printed(&t, SHEET_TEXT), "1-0-0");
 }
 END_TEST
 
@@ -234,16 +240,35 @@ START_TEST(comparison_with_a_baseline)
     s.baseline = "bitfit";
     read_table(&s, &t);
     const struct table_cell *c = cell(&t, "lora", "cola");
-    ck_assert_int_eq(c->pairs, 3);
-    ck_assert_double_eq_tol(c->difference, 0.04, 1e-12);
-    ck_assert_double_eq(c->p, 0.25);
-    ck_assert_double_eq_tol(cell(&t, "lora", "rte")->difference, -0.1, 1e-12);
-    ck_assert_int_eq(cell(&t, "bitfit", "cola")->pairs, 0);
+    ck_assert_int_eq(c->versus.pairs, 3);
+    ck_assert_double_eq_tol(c->versus.difference, 0.04, 1e-12);
+    ck_assert_double_eq(c->versus.p, 0.25);
+    /* differences 0.02, 0.04, 0.06: sd 0.02; t of 0.975 with 2 degrees of freedom 4.302652729911275 */
+    ck_assert_double_eq_tol(c->versus.low, 0.04 - 4.302652729911275 * 0.02 / sqrt(3), 1e-9);
+    ck_assert_double_eq_tol(c->versus.high, 0.04 + 4.302652729911275 * 0.02 / sqrt(3), 1e-9);
+    ck_assert_int_eq(c->versus.wins * 100 + c->versus.ties * 10 + c->versus.losses, 300);
+    ck_assert_double_eq_tol(cell(&t, "lora", "rte")->versus.difference, -0.1, 1e-12);
+    ck_assert_int_eq(cell(&t, "lora", "rte")->versus.losses, 3);
+    ck_assert_int_eq(cell(&t, "bitfit", "cola")->versus.pairs, 0);
+    /* all six pairs: 0.02, 0.04, 0.06 and three of -0.1, sum -0.18. At least as far from 0 lie: all three of 0.1 with
+     * one sign (8 patterns each sign, sums 0.3 + (-0.12 .. 0.12), all >= 0.18), and none of those with two against one
+     * (at most 0.1 + 0.12 = 0.22 >= 0.18: signs +++, and 0.1 + 0.08 = 0.18 with the 0.02 turned, each in 3 places and 2
+     * signs: 12). 16 + 12 of 64. */
+    const struct comparison *all = &t.row[row_named(&t, "lora")].versus;
+    ck_assert_int_eq(all->pairs, 6);
+    ck_assert_double_eq_tol(all->difference, -0.03, 1e-12);
+    ck_assert_double_eq(all->p, 28.0 / 64);
+    ck_assert_int_eq(all->wins * 100 + all->ties * 10 + all->losses, 303);
     const char *text = printed(&t, SHEET_TEXT);
     ck_has(text, "Difference from bitfit on the same seeds");
-    ck_has(text, "+4.00 p=0.250");
-    ck_has(text, "-10.00 p=0.250");
-    ck_has(text, "it cannot be below 0.25");
+    ck_has(text, "+4.00 \xc2\xb1"
+                 "4.97 p=0.250");
+    ck_has(text, "-10.00 \xc2\xb1"
+                 "0.00 p=0.250");
+    ck_has(text, "-3.00 p=0.438");
+    ck_has(text, "3-0-3");
+    ck_has(text, "With 3 pairs it cannot be below 0.25");
+    ck_has(text, "All 6 pairs of all columns together: not below 0.0312");
 }
 END_TEST
 
@@ -256,8 +281,8 @@ START_TEST(one_pair_is_tested_by_its_examples)
     put(&(struct sample){.row = "b", .seed = 1, .score = {0, 0.3, 0}, .right = 0x07});
     s.baseline = "b";
     read_table(&s, &t);
-    ck_assert_int_eq(cell(&t, "a", "cola")->mcnemar, 1);
-    ck_assert_double_eq_tol(cell(&t, "a", "cola")->p, 2.0 / 32, 1e-12);
+    ck_assert_int_eq(cell(&t, "a", "cola")->versus.mcnemar, 1);
+    ck_assert_double_eq_tol(cell(&t, "a", "cola")->versus.p, 2.0 / 32, 1e-12);
     ck_has(printed(&t, SHEET_TEXT), "p=0.062 (M)");
 }
 END_TEST
@@ -295,6 +320,14 @@ START_TEST(degenerate_diverged_undefined)
     ck_has(text, "? n=2");
     ck_has(text, "=  degenerate: 5 of 6 runs");
     ck_has(text, "failed: out of memory");
+    struct table_spec s = plain;
+    s.baseline = "half";
+    read_table(&s, &t);
+    ck_assert_int_eq(cell(&t, "wild", "cola")->versus.pairs, 1); /* seed 2: half lacks 1, wild lacks 3 */
+    ck_assert_int_eq(cell(&t, "none", "cola")->versus.pairs, 2);
+    text = printed(&t, SHEET_TEXT);
+    ck_has(text, "p=0.500 =");
+    ck_has(text, "=  a run of the row or of the baseline predicts the same");
 }
 END_TEST
 
@@ -378,7 +411,7 @@ START_TEST(csv_form)
     read_table(&s, &t);
     const char *csv = printed(&t, SHEET_CSV);
     ck_has(csv, "row,variant,column,metric,runs,scored,mean,sd,");
-    ck_has(csv, "\nbitfit,,rte,accuracy,3,3,0.7,0,0.7,0.7,0.7,0,0,0,0,0,1,102,1538,102,bitfit,,,,\n");
+    ck_has(csv, "\nbitfit,,rte,accuracy,3,3,0.7,0,0.7,0.7,0.7,0,0,0,0,0,1,102,1538,102,bitfit,,,,,,,,,\n");
     ck_has(csv, "\n\"say \"\"x, y\"\"\",,cola,");
     s.points = 1;
     read_table(&s, &t);
