@@ -7,6 +7,7 @@
 #ifndef PG_CORE_OPS_H
 #define PG_CORE_OPS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include "core/arena.h"
 #include "core/real.h"
@@ -32,6 +33,21 @@ int activation_by_name(const char *name);
 void op_activation(enum activation, const struct mat *x, struct mat *y); /* y may be x */
 void op_activation_backward(enum activation, const struct mat *x, const struct mat *dy,
                             struct mat *dx); /* x: input; dx may be dy */
+
+/* y = act(gate) o up; y may be either (SwiGLU with ACT_SILU, METHODS 2.2). */
+void op_gated(enum activation, const struct mat *gate, const struct mat *up, struct mat *y);
+/* gate, up: the forward's inputs; dgate and dup may be any of the inputs, but not each other. */
+void op_gated_backward(enum activation, const struct mat *gate, const struct mat *up, const struct mat *dy,
+                       struct mat *dgate, struct mat *dup);
+
+/* Cosines and sines of rotary angles: row p - first of [rows][pairs] belongs to position p. */
+struct rotary {
+    int pairs, first;
+    const real *cosine, *sine;
+};
+/* In every head of head_dim columns the pairs (j, j + pairs), j < pairs, turn by the angle of position[row]; the
+ * remaining columns stay. back: by the opposite angle, which is the gradient's way. (METHODS 2.1, 2.2) */
+void op_rotate(const struct rotary *, const int *position, int head_dim, bool back, struct mat *x);
 
 /* An uninitialised matrix in the arena. */
 status mat_new(struct arena *, int rows, int cols, struct mat *);

@@ -120,6 +120,37 @@ void ref_activation_backward(enum activation kind, const struct mat *x, const st
         for (int c = 0; c < x->cols; c++) mat_row(dx, r)[c] = (real)(mat_row(dy, r)[c] * slope(kind, mat_row(x, r)[c]));
 }
 
+void ref_gated(enum activation kind, const struct mat *gate, const struct mat *up, struct mat *y)
+{
+    for (int r = 0; r < gate->rows; r++)
+        for (int c = 0; c < gate->cols; c++)
+            mat_row(y, r)[c] = (real)(activate(kind, mat_row(gate, r)[c]) * mat_row(up, r)[c]);
+}
+
+void ref_gated_backward(enum activation kind, const struct mat *gate, const struct mat *up, const struct mat *dy,
+                        struct mat *dgate, struct mat *dup)
+{
+    for (int r = 0; r < gate->rows; r++)
+        for (int c = 0; c < gate->cols; c++) {
+            double g = mat_row(gate, r)[c], u = mat_row(up, r)[c], d = mat_row(dy, r)[c];
+            mat_row(dgate, r)[c] = (real)(d * u * slope(kind, g));
+            mat_row(dup, r)[c] = (real)(d * activate(kind, g));
+        }
+}
+
+void ref_rotate(const struct rotary *t, const int *position, int head_dim, bool back, struct mat *x)
+{
+    for (int r = 0; r < x->rows; r++)
+        for (int h = 0; h < x->cols; h += head_dim)
+            for (int j = 0; j < t->pairs; j++) {
+                real *head = mat_row(x, r) + h;
+                int at = (position[r] - t->first) * t->pairs + j;
+                double a = head[j], b = head[t->pairs + j], c = t->cosine[at], s = back ? -t->sine[at] : t->sine[at];
+                head[j] = (real)(a * c - b * s);
+                head[t->pairs + j] = (real)(b * c + a * s);
+            }
+}
+
 void ref_softmax_rows(struct mat *x, double scale)
 {
     for (int r = 0; r < x->rows; r++) {

@@ -13,6 +13,10 @@ void ref_rmsnorm_backward(const struct mat *x, const real *rstd, const real *gam
                           struct mat *dx, real *dgamma);
 void ref_activation(enum activation, const struct mat *x, struct mat *y);
 void ref_activation_backward(enum activation, const struct mat *x, const struct mat *dy, struct mat *dx);
+void ref_gated(enum activation, const struct mat *gate, const struct mat *up, struct mat *y);
+void ref_gated_backward(enum activation, const struct mat *gate, const struct mat *up, const struct mat *dy,
+                        struct mat *dgate, struct mat *dup);
+void ref_rotate(const struct rotary *, const int *position, int head_dim, bool back, struct mat *x);
 void ref_softmax_rows(struct mat *x, double scale);
 void ref_softmax_rows_backward(const struct mat *p, struct mat *dp, double scale);
 double ref_cross_entropy(const struct mat *logits, const int32_t *label, double weight, struct mat *dlogits);

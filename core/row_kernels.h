@@ -44,6 +44,11 @@ struct row_kernels {
 
     void (*activate)(enum activation, const real *x, int n, real *y);
     void (*activate_backward)(enum activation, const real *x, const real *dy, int n, real *dx);
+    /* y = act(g) u; and the gradients of g and u. */
+    void (*gate)(enum activation, const real *g, const real *u, int n, real *y);
+    void (*gate_backward)(enum activation, const real *g, const real *u, const real *dy, int n, real *dg, real *du);
+    /* The first 2 * pairs of one head's columns, in place; turn: 1 or -1. */
+    void (*rotate)(real *x, int pairs, const real *cosine, const real *sine, real turn);
     void (*softmax)(real *x, int n, real scale);
     void (*softmax_backward)(const real *p, real *dp, int n, real scale);
     /* log(sum(exp(x))) - x[label]; d, when not NULL, receives weight * (softmax - one hot) and may be x. */

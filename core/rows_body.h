@@ -3,6 +3,7 @@
 #include "core/rows_activation_body.h"
 #include "core/rows_bits_body.h"
 #include "core/rows_draw_body.h"
+#include "core/rows_gate_body.h"
 #include "core/rows_levels_body.h"
 #include "core/rows_norm_body.h"
 #include "core/rows_plain_body.h"
@@ -17,6 +18,9 @@ const struct row_kernels ROWS_TABLE = {
     .column_sums = columns_sum,
     .activate = row_activate,
     .activate_backward = row_activate_backward,
+    .gate = row_gate,
+    .gate_backward = row_gate_backward,
+    .rotate = row_rotate,
     .softmax = row_softmax,
     .softmax_backward = row_softmax_backward,
     .cross_entropy = row_cross_entropy,

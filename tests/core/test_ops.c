@@ -8,6 +8,7 @@
 #include "core/ops.h"
 #include "core/ops_reference.h"
 #include "core/parallel.h"
+#include "core/trig_portable.h"
 
 enum { MAX_COLS = 1100, MAX_ROWS = 150, MAX = MAX_COLS * MAX_ROWS };
 static real x_[MAX], dy_[MAX], y_[MAX], want_[MAX], gamma_[MAX_COLS], beta_[MAX_COLS], stats_[2 * MAX_ROWS];
@@ -78,6 +79,51 @@ static void run_activations(const struct mat *x, const struct mat *dy, struct re
     }
 }
 
+/* Angles of positions 3 .. 9 for at most half of a head's columns. */
+static struct rotary rotary_for(int head_dim)
+{
+    static real cosine[7 * MAX_COLS], sine[7 * MAX_COLS];
+    int pairs = (head_dim * 2 / 5 + 1) / 2;
+    for (int i = 0; i < 7 * pairs; i++) {
+        double angle = (3 + i / pairs) * pow(100.0, -(double)(i % pairs) / (pairs + 1));
+        cosine[i] = (real)cos(angle);
+        sine[i] = (real)sin(angle);
+    }
+    return (struct rotary){pairs, 3, cosine, sine};
+}
+
+static const int *positions_of(int rows)
+{
+    static int position[MAX_ROWS];
+    for (int r = 0; r < rows; r++) position[r] = 3 + r * 5 % 7;
+    return position;
+}
+
+static void run_gated(const struct mat *x, const struct mat *dy, struct result *r)
+{
+    struct mat y = into(r, x), up = {want_, x->rows, x->cols, x->ld};
+    op_copy(dy, &up);
+    op_copy(x, &y);
+    for (int a = ACT_GELU; a <= ACT_NONE; a++) {
+        op_gated((enum activation)a, &y, &up, &y);
+        op_gated_backward((enum activation)a, &y, &up, dy, &y, &up);
+        op_add(x, &y);
+        op_add(&up, &y);
+    }
+}
+
+static void run_rotate(const struct mat *x, const struct mat *dy, struct result *r)
+{
+    (void)dy;
+    struct mat y = into(r, x);
+    int head = x->cols % 2 == 0 ? x->cols / 2 : x->cols;
+    struct rotary t = rotary_for(head);
+    int position[MAX_ROWS];
+    for (int i = 0; i < x->rows; i++) position[i] = 7; /* rows are also run alone */
+    op_copy(x, &y);
+    op_rotate(&t, position, head, false, &y);
+}
+
 static void run_softmax(const struct mat *x, const struct mat *dy, struct result *r)
 {
     struct mat y = into(r, x);
@@ -133,11 +179,18 @@ static void run_embedding(const struct mat *x, const struct mat *dy, struct resu
 static const struct {
     const char *name;
     op_run *run;
-} runs[] = {{"layernorm", run_layernorm},     {"layernorm backward", run_layernorm_backward},
-            {"rmsnorm", run_rmsnorm},         {"rmsnorm backward", run_rmsnorm_backward},
-            {"activations", run_activations}, {"softmax", run_softmax},
-            {"cross entropy", run_loss},      {"arrays", run_arrays},
-            {"dropout", run_dropout},         {"embedding", run_embedding}};
+} runs[] = {{"layernorm", run_layernorm},
+            {"layernorm backward", run_layernorm_backward},
+            {"rmsnorm", run_rmsnorm},
+            {"rmsnorm backward", run_rmsnorm_backward},
+            {"activations", run_activations},
+            {"softmax", run_softmax},
+            {"cross entropy", run_loss},
+            {"arrays", run_arrays},
+            {"dropout", run_dropout},
+            {"embedding", run_embedding},
+            {"gated", run_gated},
+            {"rotate", run_rotate}};
 enum { RUNS = sizeof runs / sizeof runs[0] };
 
 static void prepare(int rows, int cols, int ld)
@@ -260,6 +313,67 @@ START_TEST(activations_like_the_naive_forms)
     ck_assert_int_eq(activation_by_name("gelu_pytorch_tanh"), ACT_GELU_NEW);
     ck_assert_int_eq(activation_by_name("gelu"), ACT_GELU);
     ck_assert_int_eq(activation_by_name("gel"), -1);
+}
+END_TEST
+
+START_TEST(gates_like_the_naive_forms)
+{
+    enum { N = 3000 };
+    static real up_[N], du_[N], want_du_[N];
+    struct mat g = {x_, 1, N, N}, up = {up_, 1, N, N}, dy = {dy_, 1, N, N}, y = {y_, 1, N, N}, du = {du_, 1, N, N},
+               want = {want_, 1, N, N}, want_du = {want_du_, 1, N, N};
+    fill(x_, N, 4), fill(up_, N, 2), fill(dy_, N, 1);
+    for (int a = ACT_GELU; a <= ACT_NONE; a++) {
+        op_gated((enum activation)a, &g, &up, &y);
+        ref_gated((enum activation)a, &g, &up, &want);
+        check_close(y_, want_, N, 1e-6, "gated", a);
+        op_gated_backward((enum activation)a, &g, &up, &dy, &y, &du);
+        ref_gated_backward((enum activation)a, &g, &up, &dy, &want, &want_du);
+        check_close(y_, want_, N, 2e-6, "gate backward", a);
+        check_close(du_, want_du_, N, 2e-6, "up backward", a);
+        real *inputs[] = {x_, up_, dy_}; /* each output over each input */
+        for (int i = 0; i < 9; i++) {
+            static real saved[3][N];
+            if (i / 3 == i % 3) continue;
+            for (int k = 0; k < 3; k++) memcpy(saved[k], inputs[k], sizeof saved[k]);
+            struct mat to = {inputs[i / 3], 1, N, N}, and = {inputs[i % 3], 1, N, N};
+            op_gated_backward((enum activation)a, &g, &up, &dy, &to, &and);
+            ck_assert_mem_eq(to.a, y_, sizeof y_[0] * N);
+            ck_assert_mem_eq(and.a, du_, sizeof du_[0] * N);
+            for (int k = 0; k < 3; k++) memcpy(inputs[k], saved[k], sizeof saved[k]);
+        }
+    }
+}
+END_TEST
+
+START_TEST(rotation_like_the_naive_form)
+{
+    static const int heads[] = {2, 10, 64, 80, 128};
+    for (int i = 0; i < 5; i++) {
+        int head = heads[i], cols = 3 * head;
+        struct mat x = {x_, 9, cols, cols + 5}, y = {y_, 9, cols, cols + 5}, want = {want_, 9, cols, cols + 5};
+        struct rotary t = rotary_for(head);
+        fill(x_, (size_t)(9 * (cols + 5)), 1);
+        op_copy(&x, &y), op_copy(&x, &want);
+        op_rotate(&t, positions_of(9), head, false, &y);
+        ref_rotate(&t, positions_of(9), head, false, &want);
+        for (int r = 0; r < 9; r++) check_close(mat_row(&y, r), mat_row(&want, r), cols, 3e-7, "rotate", head);
+        ck_assert_mem_eq(y_ + 2 * t.pairs, x_ + 2 * t.pairs, sizeof(real) * (size_t)(head - 2 * t.pairs));
+        op_rotate(&t, positions_of(9), head, true, &y);
+        for (int r = 0; r < 9; r++) check_close(mat_row(&y, r), mat_row(&x, r), cols, 6e-7, "and back", head);
+    }
+}
+END_TEST
+
+START_TEST(portable_sine_and_cosine)
+{
+    double s, c;
+    for (int i = 0; i < 200000; i++) {
+        double x = i < 100000 ? i * 1.3107 : i * 1e-5;
+        sin_cos_portable(x, &s, &c);
+        ck_assert_double_eq_tol(s, sin(x), 5e-16);
+        ck_assert_double_eq_tol(c, cos(x), 5e-16);
+    }
 }
 END_TEST
 
@@ -392,5 +506,6 @@ END_TEST
 
 PG_TESTS(TEST(products_by_element), LOOP_TEST(same_bits_everywhere, 0, RUNS),
          LOOP_TEST(rows_do_not_see_each_other, 0, RUNS), LOOP_TEST(like_the_naive_forms, 0, WIDTHS),
-         TEST(activations_like_the_naive_forms), TEST(losses_like_the_naive_forms), TEST(in_and_out_may_be_the_same),
+         TEST(activations_like_the_naive_forms), TEST(gates_like_the_naive_forms), TEST(rotation_like_the_naive_form),
+         TEST(portable_sine_and_cosine), TEST(losses_like_the_naive_forms), TEST(in_and_out_may_be_the_same),
          TEST(not_finite), TEST(whole_arrays), TEST(sixteen_lanes_everywhere))
