@@ -282,18 +282,65 @@ static status read_encoder(const char *path, const json_t *o, struct model_confi
     return require_false(path, o, "add_cross_attention");
 }
 
+/* The two forms of the key "rope_scaling", and the scaling's part of "rope_parameters". */
+static status read_scaling(const char *path, const json_t *o, struct model_config *c)
+{
+    const char *type = "default";
+    TRY(jsonfile_string(path, o, "type", &type));
+    TRY(jsonfile_string(path, o, "rope_type", &type));
+    if (strcmp(type, "default") == 0) return ST_OK;
+    bool llama3 = strcmp(type, "llama3") == 0;
+    FAIL_IF(!llama3 && strcmp(type, "linear") != 0, ST_UNSUPPORTED,
+            "%s: key 'rope_type': '%s' is not supported, expected 'default', 'linear' or 'llama3'", path, type);
+    c->rope_scaling = llama3 ? ROPE_LLAMA3 : ROPE_LINEAR;
+    TRY(jsonfile_real(path, o, "factor", 1e-6, 1e9, &c->rope_factor));
+    TRY(jsonfile_real(path, o, "low_freq_factor", 1e-6, 1e9, &c->rope_low));
+    TRY(jsonfile_real(path, o, "high_freq_factor", 1e-6, 1e9, &c->rope_high));
+    TRY(jsonfile_real(path, o, "original_max_position_embeddings", 1, MAX_POSITIONS, &c->rope_original));
+    FAIL_IF(c->rope_factor == 0, ST_INPUT, "%s: rotary scaling '%s' without its key 'factor'", path, type);
+    FAIL_IF(llama3 && (c->rope_low == 0 || c->rope_high == 0 || c->rope_original == 0), ST_INPUT,
+            "%s: rotary scaling 'llama3' needs the keys 'low_freq_factor', 'high_freq_factor' and "
+            "'original_max_position_embeddings'",
+            path);
+    FAIL_IF(llama3 && c->rope_high <= c->rope_low, ST_INPUT,
+            "%s: key 'high_freq_factor': %g, expected more than low_freq_factor %g", path, c->rope_high, c->rope_low);
+    return ST_OK;
+}
+
 /* Rotary angles: flat keys of older files, or the nested rope_parameters of newer ones. */
 static status read_rotary(const char *path, const json_t *o, struct model_config *c)
 {
     const json_t *scaling = json_object_get(o, "rope_scaling"), *nested = json_object_get(o, "rope_parameters");
-    FAIL_IF(scaling && !json_is_null(scaling), ST_UNSUPPORTED, "%s: key 'rope_scaling' is not supported", path);
+    if (scaling && !json_is_null(scaling)) {
+        FAIL_IF(!json_is_object(scaling), ST_INPUT, "%s: key 'rope_scaling': expected an object", path);
+        TRY(read_scaling(path, scaling, c));
+    }
     if (nested && !json_is_null(nested)) {
         FAIL_IF(!json_is_object(nested), ST_INPUT, "%s: key 'rope_parameters': expected an object", path);
-        TRY(require_string(path, nested, "rope_type", "default"));
+        TRY(read_scaling(path, nested, c));
         o = nested;
     }
     TRY(jsonfile_real(path, o, "rope_theta", 1e-6, 1e18, &c->rope_theta));
-    return jsonfile_real(path, o, "partial_rotary_factor", 0, 1, &c->rotary_part);
+    TRY(jsonfile_real(path, o, "partial_rotary_factor", 0, 1, &c->rotary_part));
+    int turned = (int)(c->rotary_part * c->head_dim);
+    FAIL_IF(turned % 2 != 0, ST_INPUT,
+            "%s: %d of the %d dimensions of a head would be rotated, expected an even number", path, turned,
+            c->head_dim);
+    return ST_OK;
+}
+
+static status read_biases(const char *path, const json_t *o, struct model_config *c)
+{
+    bool phi = c->family == FAMILY_PHI, attention = phi, ffn = phi;
+    if (c->family == FAMILY_LLAMA) {
+        TRY(jsonfile_bool(path, o, "attention_bias", &attention));
+        TRY(jsonfile_bool(path, o, "mlp_bias", &ffn));
+    }
+    c->qkv_bias = attention || c->family == FAMILY_QWEN2;
+    c->attn_out_bias = attention;
+    c->ffn_bias = ffn;
+    c->head_bias = phi;
+    return ST_OK;
 }
 
 static status read_decoder(const char *path, const json_t *o, struct model_config *c)
@@ -307,21 +354,71 @@ static status read_decoder(const char *path, const json_t *o, struct model_confi
     TRY(jsonfile_int(path, o, "head_dim", 1, MAX_HIDDEN, &c->head_dim));
     FAIL_IF(!json_is_integer(json_object_get(o, "head_dim")) && c->hidden % c->heads != 0, ST_INPUT,
             "%s: key 'num_attention_heads': %d does not divide hidden_size %d", path, c->heads, c->hidden);
+    FAIL_IF((double)c->head_dim * c->heads > MAX_HIDDEN, ST_INPUT, "%s: %d heads of %d dimensions are too many", path,
+            c->heads, c->head_dim);
     TRY(jsonfile_real(path, o, phi ? "layer_norm_eps" : "rms_norm_eps", 0, 1, &c->norm_eps));
     TRY(jsonfile_real(path, o, "resid_pdrop", 0, 1, &c->hidden_dropout));
+    TRY(jsonfile_real(path, o, "embd_pdrop", 0, 1, &c->embed_dropout));
     TRY(jsonfile_real(path, o, "attention_dropout", 0, 1, &c->attn_dropout));
     TRY(jsonfile_bool(path, o, "tie_word_embeddings", &c->tied));
     TRY(require_false(path, o, "qk_layernorm"));
     TRY(require_false(path, o, "use_sliding_window"));
-    TRY(require_false(path, o, "attention_bias"));
-    TRY(require_false(path, o, "mlp_bias"));
+    TRY(read_biases(path, o, c));
     return read_rotary(path, o, c);
+}
+
+/* Phi's first release: the same network under other keys. The new form of the object, which the caller ends with
+ * json_decref. */
+static status modern_phi(const char *path, const json_t *o, json_t **out)
+{
+    static const char *const keys[][2] = {{"n_embd", "hidden_size"},
+                                          {"n_layer", "num_hidden_layers"},
+                                          {"n_head", "num_attention_heads"},
+                                          {"n_head_kv", "num_key_value_heads"},
+                                          {"n_inner", "intermediate_size"},
+                                          {"n_positions", "max_position_embeddings"},
+                                          {"layer_norm_epsilon", "layer_norm_eps"},
+                                          {"activation_function", "hidden_act"},
+                                          {"attn_pdrop", "attention_dropout"}};
+    int width = 2560, heads = 32, turned = 32;
+    TRY(jsonfile_int(path, o, "n_embd", 1, MAX_HIDDEN, &width));
+    TRY(jsonfile_int(path, o, "n_head", 1, MAX_HIDDEN, &heads));
+    TRY(jsonfile_int(path, o, "rotary_dim", 0, MAX_HIDDEN, &turned));
+    FAIL_IF(width % heads != 0 || turned > width / heads, ST_INPUT,
+            "%s: n_embd %d, n_head %d and rotary_dim %d do not fit", path, width, heads, turned);
+    FAIL_IF((*out = json_copy((json_t *)o)) == NULL, ST_MEMORY, "%s: out of memory for its keys", path);
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
+        if (json_object_get(o, keys[i][0])) json_object_set(*out, keys[i][1], json_object_get(o, keys[i][0]));
+    json_object_set_new(*out, "model_type", json_string("phi"));
+    json_object_set_new(*out, "hidden_size", json_integer(width));
+    json_object_set_new(*out, "num_attention_heads", json_integer(heads));
+    if (!json_is_integer(json_object_get(*out, "intermediate_size")))
+        json_object_set_new(*out, "intermediate_size", json_integer(4 * (json_int_t)width));
+    /* The part is exact enough that the number of dimensions comes out again. */
+    json_object_set_new(*out, "partial_rotary_factor", json_real((turned + 0.5) / (width / heads)));
+    if (turned == width / heads) json_object_set_new(*out, "partial_rotary_factor", json_real(1));
+    return ST_OK;
+}
+
+static status read_config(const char *path, const json_t *o, struct model_config *c);
+
+static status read_early_phi(const char *path, const json_t *o, struct model_config *c)
+{
+    json_t *modern = NULL;
+    TRY(modern_phi(path, o, &modern));
+    status st = read_config(path, modern, c);
+    json_decref(modern);
+    c->early_phi = true;
+    return st;
 }
 
 static status read_config(const char *path, const json_t *o, struct model_config *c)
 {
     enum family f = FAMILY_BERT;
+    const char *type = NULL;
     FAIL_IF(!json_is_object(o), ST_INPUT, "%s: expected a JSON object", path);
+    TRY(jsonfile_string(path, o, "model_type", &type));
+    if (type && strcmp(type, "phi-msft") == 0) return read_early_phi(path, o, c);
     TRY(find_family(path, o, &f));
     *c = family_defaults[f];
     c->family = f;

@@ -14,5 +14,6 @@ struct model_ops {
 };
 
 extern const struct model_ops encoder_ops; /* DeBERTa-v2/v3, BERT, RoBERTa */
+extern const struct model_ops decoder_ops; /* Phi, Qwen2, Llama */
 
 #endif

@@ -29,8 +29,7 @@ static bool in_checkpoint(const struct loader *l, const char *site)
     return loader_has(l, name);
 }
 
-/* The number of outputs, and whether the checkpoint's classifier serves for it. */
-static status choose_labels(struct loader *l, const char *classifier, int *labels, bool *fresh)
+status head_labels(struct loader *l, const char *classifier, int *labels, bool *fresh)
 {
     struct model *m = l->model;
     char name[128];
@@ -63,7 +62,7 @@ static status classify_build(struct loader *l, struct head *h)
     struct head_names names = names_of(c->family);
     bool fresh_pooler = !in_checkpoint(l, names.pooler), fresh;
     int labels, order = 1 + c->layers;
-    TRY(choose_labels(l, names.classifier, &labels, &fresh));
+    TRY(head_labels(l, names.classifier, &labels, &fresh));
     m->num_labels = labels;
     TRY(load_linear(l,
                     &(struct linear){.name = names.pooler,

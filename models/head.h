@@ -17,6 +17,10 @@ struct head {
     struct param *word, *bias;
     uint32_t who_decoder;
 };
+/* The number of outputs of a classifier, from the task, the checkpoint's classifier of that name or the configuration,
+ * and whether it is a new one. */
+status head_labels(struct loader *, const char *classifier, int *labels, bool *fresh);
+
 /* Builds the head that the specification asks for; sets model->num_labels. word: the embedding the MLM decoder is tied
  * to. */
 status head_build(struct loader *, struct param *word, struct head *);

@@ -164,6 +164,14 @@ status load_norm(struct loader *l, const char *name, int size, double eps, int o
     return load_base(l, full, 1, size, order, FILL_ZERO, &n->beta);
 }
 
+status load_rms_norm(struct loader *l, const char *name, int size, double eps, int order, struct norm *n)
+{
+    char full[NAME_MAX_BYTES];
+    *n = (struct norm){.eps = eps, .who = text_hash32(name)};
+    snprintf(full, sizeof full, "%s.weight", name);
+    return load_base(l, full, 1, size, order, FILL_ONE, &n->gamma);
+}
+
 /* ---- sites ---- */
 
 static status site_new(struct loader *l, const char *name, struct site **out)
@@ -200,8 +208,9 @@ status load_linear(struct loader *l, const struct linear *d, struct site **out)
     TRY(base ? load_base(l, full, d->out, d->in, d->order, FILL_NORMAL, &s->weight)
              : load_head(l, full, d->out, d->in, d->order, FILL_NORMAL, fresh, d->trained, &s->weight));
     snprintf(full, sizeof full, "%s.bias", d->name);
-    TRY(base ? load_base(l, full, 1, d->out, d->order, FILL_ZERO, &s->bias)
-             : load_head(l, full, 1, d->out, d->order, FILL_ZERO, fresh, d->trained, &s->bias));
+    if (!d->plain)
+        TRY(base ? load_base(l, full, 1, d->out, d->order, FILL_ZERO, &s->bias)
+                 : load_head(l, full, 1, d->out, d->order, FILL_ZERO, fresh, d->trained, &s->bias));
     s->w = param_source(s->weight);
     *out = s;
     return ST_OK;

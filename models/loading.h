@@ -28,6 +28,8 @@ status load_head(struct loader *, const char *name, int rows, int cols, int orde
 
 /* A base LayerNorm: name.weight, name.bias. */
 status load_norm(struct loader *, const char *name, int size, double eps, int order, struct norm *);
+/* A base RMSNorm: name.weight. */
+status load_rms_norm(struct loader *, const char *name, int size, double eps, int order, struct norm *);
 
 /* A linear site with its bias: base layers, and head layers (in_head: the two flags of load_head). */
 struct linear {
@@ -35,6 +37,7 @@ struct linear {
     enum role role;
     int layer, order, in, out;
     bool in_head, fresh, trained;
+    bool plain; /* no bias */
 };
 status load_linear(struct loader *, const struct linear *, struct site **);
 /* A point in the residual stream; `size` wide. */

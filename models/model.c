@@ -20,7 +20,7 @@ static const struct model_ops *family_ops(enum family f)
     case FAMILY_ROBERTA: return &encoder_ops;
     case FAMILY_PHI:
     case FAMILY_QWEN2:
-    case FAMILY_LLAMA: break;
+    case FAMILY_LLAMA: return &decoder_ops;
     }
     return NULL;
 }
@@ -49,6 +49,8 @@ static status random_hash(struct model *m)
     status st = text_printf(&t, "random %s %d %d %d %d %d %d %d %a %llu", family_name(c->family), c->vocab, c->hidden,
                             c->layers, c->heads, c->ffn, c->max_positions, c->type_vocab, c->init_range,
                             (unsigned long long)m->spec.rng->seed);
+    if (st == ST_OK && m->ops == &decoder_ops)
+        st = text_printf(&t, " %d %d %a %a %d", c->kv_heads, c->head_dim, c->rope_theta, c->rotary_part, c->tied);
     if (st == ST_OK) sha256_of(t.s, t.n, m->hash);
     text_free(&t);
     return st;

@@ -41,6 +41,8 @@ struct model {
     int num_labels;
     bool whole_table; /* an arith or method has statistics over whole tensors: compute also the rows that nothing
                          reads, those of the relative table and, in the last block, those no head looks at */
+    bool recompute;   /* decoders: keep only every block's input for the backward pass and run the block again there;
+                         the same bits, less memory */
     const struct model_ops *ops;
     void *priv; /* the family's */
 };

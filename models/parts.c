@@ -39,12 +39,13 @@ struct arith_call pass_call(struct pass *pass, uint32_t who)
 
 bool norm_trained(const struct norm *n)
 {
-    return param_trained(n->gamma) || param_trained(n->beta);
+    return param_trained(n->gamma) || (n->beta && param_trained(n->beta));
 }
 
 status norm_forward(const struct norm *n, struct pass *pass, const struct mat *x, struct mat *y, real *stats)
 {
     struct arith_call call = pass_call(pass, n->who);
+    if (!n->beta) return pass->arith->rms_norm(&call, x, n->gamma->data, n->eps, y, stats);
     return pass->arith->norm(&call, x, n->gamma->data, n->beta->data, n->eps, y, stats);
 }
 
@@ -52,6 +53,7 @@ status norm_backward(const struct norm *n, struct pass *pass, const struct mat *
                      const struct mat *dy, struct mat *dx)
 {
     struct arith_call call = pass_call(pass, n->who);
+    if (!n->beta) return pass->arith->rms_norm_backward(&call, x, stats, n->gamma->data, dy, dx, n->gamma->grad);
     return pass->arith->norm_backward(&call, x, stats, n->gamma->data, dy, dx, n->gamma->grad, n->beta->grad);
 }
 

@@ -25,14 +25,14 @@ status rows_take(const struct rows *, const struct mat *x, struct arena *keep, s
 /* dx[at[i]] += dy[i] */
 void rows_add(const struct rows *, const struct mat *dy, struct mat *dx);
 
-/* A LayerNorm with its two tensors. */
+/* A LayerNorm with its two tensors, or an RMSNorm with one. */
 struct norm {
-    struct param *gamma, *beta;
+    struct param *gamma, *beta; /* beta NULL: RMSNorm */
     double eps;
     uint32_t who; /* hash of its name */
 };
 bool norm_trained(const struct norm *);
-/* y = norm(x); y may be x. stats [rows][2], NULL: not kept. */
+/* y = norm(x); y may be x. stats [rows][2] (RMSNorm uses the first half), NULL: not kept. */
 status norm_forward(const struct norm *, struct pass *, const struct mat *x, struct mat *y, real *stats);
 /* dx set (may be dy); adds to the gradients of gamma and beta where they are trained. */
 status norm_backward(const struct norm *, struct pass *, const struct mat *x, const real *stats, const struct mat *dy,

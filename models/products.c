@@ -1,6 +1,7 @@
-/* The products of an encoder, for bit-operations and FLOPs (METHODS 4). Multiply-accumulates of one sequence of length
+/* The products of a model, for bit-operations and FLOPs (METHODS 4). Multiply-accumulates of one sequence of length
  * l: a linear layer takes in * out a row; the table is projected once, e rows; scores and context take l * l * hidden
- * each, each relative term l * e * hidden. Head layers come last with layer -1 and one row. */
+ * each (decoders half of that), each relative term l * e * hidden. Head layers come last with layer -1 and one row. */
+#include "models/decoder.h"
 #include "models/encoder.h"
 
 struct sink {
@@ -45,4 +46,28 @@ void encoder_products(const struct model *m, double l, double e, product_fn *fn,
     to.layer = -1;
     put_linear(&to, "pooler", enc->head.pooler, 1);
     put_linear(&to, "classifier", enc->head.classifier, 1);
+}
+
+/* A row sees (l + 1) / 2 keys on average. The output layer counts every row; a classifier one. */
+void decoder_products(const struct model *m, double l, double e, product_fn *fn, void *ctx)
+{
+    const struct decoder *d = m->priv;
+    struct sink to = {fn, ctx, 0};
+    (void)e;
+    for (; to.layer < d->layers; to.layer++) {
+        const struct decoder_block *b = &d->block[to.layer];
+        double seen = l * (l + 1) / 2 * b->query->out;
+        put_linear(&to, "query", b->query, l);
+        put_linear(&to, "key", b->key, l);
+        put_linear(&to, "value", b->value, l);
+        put(&to, "scores", NULL, seen);
+        put(&to, "context", NULL, seen);
+        put_linear(&to, "attn_out", b->attn_out, l);
+        put_linear(&to, "gate", b->gate, l);
+        put_linear(&to, b->gate ? "up" : "ffn_in", b->up, l);
+        put_linear(&to, "ffn_out", b->ffn_out, l);
+    }
+    to.layer = -1;
+    put_linear(&to, "classifier", d->score, 1);
+    if (d->output) put(&to, "lm_head", NULL, (double)d->output->rows * d->output->cols * l);
 }

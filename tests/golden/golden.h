@@ -87,6 +87,9 @@ status check_values(struct check *, const struct checkpoint *want, const char *n
  * "token_type_ids", "label"}. Labels may be missing. */
 status golden_examples(const json_t *, const char *place, struct arena *, struct tokens *);
 
+/* A folder that holds the file of case.json's `weights` with its SHA-256; skips the case where there is none. */
+status find_weights(struct check *, const json_t *weights, const char **found);
+
 /* The place of a schedule's name in SCHEDULE_CHOICES. */
 status golden_schedule(const char *name, int *schedule);
 
@@ -94,6 +97,9 @@ status golden_schedule(const char *name, int *schedule);
 
 check_fn check_encoder;      /* a tiny encoder: logits, loss, hidden states, all gradients, relative index */
 check_fn check_pretrained;   /* an encoder whose weights lie elsewhere */
+check_fn check_language;     /* a tiny language model: logits, loss, hidden states, all gradients */
+check_fn check_story;        /* a language model in llama2.c's file, which lies elsewhere; greedy text */
+check_fn check_questions;    /* logits of letters that answer questions, of a model that lies elsewhere */
 check_fn check_container;    /* ctx: const char *, a weight file or folder below formats/ */
 check_fn check_broken;       /* ctx: const char *, a file or folder below bad/ */
 check_fn check_trajectory;   /* ctx: enum adamw_form * */

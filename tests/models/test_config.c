@@ -118,11 +118,53 @@ START_TEST(decoders_old_and_new_rotary_keys)
     ck_ok(read_text("{\"model_type\":\"llama\",\"hidden_size\":48,\"num_attention_heads\":6,\"head_dim\":16,"
                     "\"tie_word_embeddings\":true}"));
     ck_assert(c.family == FAMILY_LLAMA && c.kv_heads == 6 && c.head_dim == 16 && c.tied);
-    ck_fails(read_text("{\"model_type\":\"llama\",\"rope_scaling\":{\"type\":\"linear\"}}"), ST_UNSUPPORTED,
-             "'rope_scaling'");
+    ck_fails(read_text("{\"model_type\":\"llama\",\"rope_scaling\":{\"type\":\"dynamic\",\"factor\":2}}"),
+             ST_UNSUPPORTED, "'rope_type': 'dynamic'");
     ck_fails(read_text("{\"model_type\":\"llama\",\"rope_parameters\":{\"rope_type\":\"yarn\"}}"), ST_UNSUPPORTED,
              "'rope_type': 'yarn'");
     ck_fails(read_text("{\"model_type\":\"llama\",\"num_key_value_heads\":5}"), ST_INPUT, "'num_key_value_heads': 5");
+}
+END_TEST
+
+START_TEST(scaled_rotary_angles)
+{
+    ck_ok(read_text("{\"model_type\":\"llama\",\"rope_scaling\":{\"type\":\"linear\",\"factor\":4.0}}"));
+    ck_assert(c.rope_scaling == ROPE_LINEAR && c.rope_factor == 4);
+    ck_ok(read_text("{\"model_type\":\"llama\",\"rope_scaling\":{\"rope_type\":\"llama3\",\"factor\":8.0,"
+                    "\"low_freq_factor\":1.0,\"high_freq_factor\":4.0,\"original_max_position_embeddings\":8192}}"));
+    ck_assert(c.rope_scaling == ROPE_LLAMA3 && c.rope_factor == 8 && c.rope_low == 1 && c.rope_high == 4);
+    ck_assert(c.rope_original == 8192);
+    ck_ok(read_text("{\"model_type\":\"llama\",\"rope_parameters\":{\"rope_type\":\"llama3\",\"rope_theta\":5e5,"
+                    "\"factor\":8.0,\"low_freq_factor\":1.0,\"high_freq_factor\":4.0,"
+                    "\"original_max_position_embeddings\":8192}}"));
+    ck_assert(c.rope_scaling == ROPE_LLAMA3 && c.rope_theta == 5e5);
+    ck_fails(read_text("{\"model_type\":\"llama\",\"rope_scaling\":{\"type\":\"linear\"}}"), ST_INPUT, "'factor'");
+    ck_fails(read_text("{\"model_type\":\"llama\",\"rope_scaling\":{\"rope_type\":\"llama3\",\"factor\":8.0}}"),
+             ST_INPUT, "'low_freq_factor'");
+    ck_fails(read_text("{\"model_type\":\"llama\",\"rope_scaling\":[]}"), ST_INPUT, "'rope_scaling'");
+}
+END_TEST
+
+START_TEST(biases_and_first_phi)
+{
+    ck_ok(read_text("{\"model_type\":\"phi\"}"));
+    ck_assert(c.qkv_bias && c.attn_out_bias && c.ffn_bias && c.head_bias && !c.early_phi);
+    ck_ok(read_text("{\"model_type\":\"qwen2\"}"));
+    ck_assert(c.qkv_bias && !c.attn_out_bias && !c.ffn_bias && !c.head_bias);
+    ck_ok(read_text("{\"model_type\":\"llama\"}"));
+    ck_assert(!c.qkv_bias && !c.attn_out_bias && !c.ffn_bias && !c.head_bias);
+    ck_ok(read_text("{\"model_type\":\"llama\",\"attention_bias\":true,\"mlp_bias\":true}"));
+    ck_assert(c.qkv_bias && c.attn_out_bias && c.ffn_bias && !c.head_bias);
+    ck_ok(read_text("{\"model_type\":\"phi-msft\",\"n_embd\":2560,\"n_head\":32,\"n_head_kv\":null,\"n_inner\":null,"
+                    "\"n_layer\":32,\"n_positions\":2048,\"rotary_dim\":32,\"layer_norm_epsilon\":1e-05,"
+                    "\"activation_function\":\"gelu_new\",\"resid_pdrop\":0.1,\"vocab_size\":51200}"));
+    ck_assert(c.family == FAMILY_PHI && c.early_phi && c.hidden == 2560 && c.ffn == 10240 && c.layers == 32);
+    ck_assert(c.head_dim == 80 && (int)(c.rotary_part * c.head_dim) == 32 && c.max_positions == 2048);
+    ck_assert(c.kv_heads == 32 && c.act == ACT_GELU_NEW && c.norm_eps == 1e-5 && c.hidden_dropout == 0.1);
+    ck_fails(read_text("{\"model_type\":\"phi-msft\",\"n_embd\":64,\"n_head\":4,\"rotary_dim\":32}"), ST_INPUT,
+             "rotary_dim 32");
+    ck_fails(read_text("{\"model_type\":\"llama\",\"hidden_size\":36,\"num_attention_heads\":4}"), ST_INPUT,
+             "even number");
 }
 END_TEST
 
@@ -214,5 +256,6 @@ START_TEST(no_memory_is_an_error)
 END_TEST
 
 PG_TESTS(TEST(deberta_defaults_are_those_of_hugging_face), TEST(deberta_v3_keys), TEST(bert_and_roberta),
-         TEST(decoders_old_and_new_rotary_keys), TEST(number_of_labels), TEST(faults_name_file_and_key),
-         TEST(both_styles_of_the_reference_cases_agree), TEST(no_memory_is_an_error))
+         TEST(decoders_old_and_new_rotary_keys), TEST(scaled_rotary_angles), TEST(biases_and_first_phi),
+         TEST(number_of_labels), TEST(faults_name_file_and_key), TEST(both_styles_of_the_reference_cases_agree),
+         TEST(no_memory_is_an_error))

@@ -1,0 +1,222 @@
+/* Building and forward pass of the shared decoder block. See decoder_block.h; decoder_backward.c goes back. */
+#include "models/decoder_block.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include "core/text.h"
+
+/* ---- building ---- */
+
+/* What differs between the families beside sizes. */
+struct form {
+    const char *attn_out, *gate, *up, *ffn_out;
+    bool parallel, rms;
+};
+
+static struct form form_of(enum family f)
+{
+    if (f == FAMILY_PHI) return (struct form){"self_attn.dense", NULL, "mlp.fc1", "mlp.fc2", true, false};
+    return (struct form){"self_attn.o_proj", "mlp.gate_proj", "mlp.up_proj", "mlp.down_proj", false, true};
+}
+
+static status build_site(struct loader *l, const char *prefix, const char *name, enum role role, int layer, int in,
+                         int out, bool bias, struct site **site)
+{
+    char full[256];
+    snprintf(full, sizeof full, "%s%s", prefix, name);
+    return load_linear(
+        l,
+        &(struct linear){
+            .name = full, .role = role, .layer = layer, .order = 1 + layer, .in = in, .out = out, .plain = !bias},
+        site);
+}
+
+static status build_norm(struct loader *l, const char *prefix, const char *name, bool rms, int layer, struct norm *n)
+{
+    const struct model_config *c = &l->model->config;
+    char full[256];
+    snprintf(full, sizeof full, "%s%s", prefix, name);
+    return rms ? load_rms_norm(l, full, c->hidden, c->norm_eps, 1 + layer, n)
+               : load_norm(l, full, c->hidden, c->norm_eps, 1 + layer, n);
+}
+
+static struct drop build_drop(const char *prefix, const char *name, double p)
+{
+    char full[256];
+    snprintf(full, sizeof full, "%s%s", prefix, name);
+    return (struct drop){p, text_hash32(full)};
+}
+
+static status build_point(struct loader *l, const char *prefix, enum role role, int layer, struct site **site)
+{
+    char full[256];
+    snprintf(full, sizeof full, "%s%s", prefix, role_name(role));
+    return load_point(l, full, role, layer, 1 + layer, l->model->config.hidden, site);
+}
+
+static status build_attention(struct loader *l, const char *prefix, const struct form *f, struct decoder_block *b)
+{
+    const struct model_config *c = &l->model->config;
+    int d = c->hidden, wide = c->heads * c->head_dim, narrow = c->kv_heads * c->head_dim;
+    TRY(build_site(l, prefix, "self_attn.q_proj", ROLE_QUERY, b->layer, d, wide, c->qkv_bias, &b->query));
+    TRY(build_site(l, prefix, "self_attn.k_proj", ROLE_KEY, b->layer, d, narrow, c->qkv_bias, &b->key));
+    TRY(build_site(l, prefix, "self_attn.v_proj", ROLE_VALUE, b->layer, d, narrow, c->qkv_bias, &b->value));
+    TRY(build_site(l, prefix, f->attn_out, ROLE_ATTN_OUT, b->layer, wide, d, c->attn_out_bias, &b->attn_out));
+    b->attn = (struct causal){.heads = c->heads,
+                              .kv_heads = c->kv_heads,
+                              .head_dim = c->head_dim,
+                              .scale = 1.0 / sqrt((double)c->head_dim),
+                              .drop = build_drop(prefix, "self_attn.dropout", c->attn_dropout)};
+    return ST_OK;
+}
+
+status decoder_block_build(struct loader *l, const char *prefix, int layer, struct decoder_block *b)
+{
+    const struct model_config *c = &l->model->config;
+    struct form f = form_of(c->family);
+    *b = (struct decoder_block){.layer = layer, .act = c->act, .parallel = f.parallel};
+    TRY(build_norm(l, prefix, "input_layernorm", f.rms, layer, &b->attn_norm));
+    TRY(build_attention(l, prefix, &f, b));
+    if (!f.parallel) TRY(build_norm(l, prefix, "post_attention_layernorm", f.rms, layer, &b->ffn_norm));
+    if (f.gate) TRY(build_site(l, prefix, f.gate, ROLE_GATE, layer, c->hidden, c->ffn, c->ffn_bias, &b->gate));
+    TRY(build_site(l, prefix, f.up, f.gate ? ROLE_UP : ROLE_FFN_IN, layer, c->hidden, c->ffn, c->ffn_bias, &b->up));
+    TRY(build_site(l, prefix, f.ffn_out, ROLE_FFN_OUT, layer, c->ffn, c->hidden, c->ffn_bias, &b->ffn_out));
+    TRY(build_point(l, prefix, ROLE_AFTER_ATTN, layer, &b->after_attn));
+    TRY(build_point(l, prefix, ROLE_AFTER_FFN, layer, &b->after_ffn));
+    b->attn_drop = build_drop(prefix, "self_attn.out_dropout", c->hidden_dropout);
+    b->ffn_drop = build_drop(prefix, "mlp.out_dropout", c->hidden_dropout);
+    return ST_OK;
+}
+
+/* ---- forward ---- */
+
+static struct use use_of(const struct decoder_pass *c, struct site *site, enum use_kind kind, const uint32_t *row_key)
+{
+    return (struct use){.site = site, .pass = c->pass, .kind = kind, .row_key = row_key};
+}
+
+static void make_uses(const struct decoder_block *b, const struct decoder_pass *c, struct decoder_saved *s)
+{
+    const uint32_t *tokens = c->pass->batch->row_key, *rows = c->rows->row_key;
+    enum use_kind kind = c->rows->kind;
+    s->query = use_of(c, b->query, kind, rows);
+    s->key = use_of(c, b->key, USE_TOKENS, tokens);
+    s->value = use_of(c, b->value, USE_TOKENS, tokens);
+    s->attn_out = use_of(c, b->attn_out, kind, rows);
+    s->gate = use_of(c, b->gate, kind, rows);
+    s->up = use_of(c, b->up, kind, rows);
+    s->ffn_out = use_of(c, b->ffn_out, kind, rows);
+    s->after_attn = use_of(c, b->after_attn, kind, rows);
+    s->after_ffn = use_of(c, b->after_ffn, kind, rows);
+}
+
+static status run_site(struct use *u, const struct mat *x, struct arena *keep, struct mat *y)
+{
+    TRY(mat_new(keep, x->rows, u->site->out, y));
+    return site_forward(u, x, y);
+}
+
+/* A sublayer's end: dropout and the point where something is attached, then sum += y. */
+static status join(const struct decoder_pass *c, const struct drop *drop, struct use *point, struct arena *save,
+                   struct mat *y, struct mat *raw, struct mat *sum)
+{
+    drop_apply(drop, c->pass, c->rows->row_key, y);
+    if (point->site->ops) {
+        TRY(mat_new(save, y->rows, y->cols, raw));
+        op_copy(y, raw);
+        TRY(site_forward(point, raw, y));
+    }
+    op_add(y, sum);
+    return ST_OK;
+}
+
+/* The new rows of every sequence that asks for them, behind those it holds; the count rises after the last block. */
+static status append(const struct decoder_pass *c, int layer, const struct mat *k, const struct mat *v)
+{
+    const struct batch *b = c->pass->batch;
+    for (int s = 0; b->append && s < b->n; s++) {
+        struct kv *kv = b->append[s];
+        int n = b->offset[s + 1] - b->offset[s];
+        if (!kv) continue;
+        size_t at = ((size_t)layer * (size_t)kv->cap + (size_t)kv->rows) * (size_t)kv->width;
+        size_t bytes = sizeof(real) * (size_t)n * (size_t)kv->width;
+        memcpy(kv->k + at, mat_row(k, b->offset[s]), bytes);
+        memcpy(kv->v + at, mat_row(v, b->offset[s]), bytes);
+    }
+    return ST_OK;
+}
+
+/* u: norm1(x) of all tokens, uq: of the rows. */
+static status attend(const struct decoder_block *b, const struct decoder_pass *c, const struct mat *u,
+                     const struct mat *uq, bool keep, struct decoder_saved *s, struct mat *sum)
+{
+    struct pass *pass = c->pass;
+    struct arena *save = keep ? pass->tape : pass->scratch;
+    struct mat y;
+    TRY(run_site(&s->query, uq, save, &s->q));
+    TRY(run_site(&s->key, u, save, &s->k));
+    TRY(run_site(&s->value, u, save, &s->v));
+    op_rotate(c->rotary, c->row_position, b->attn.head_dim, false, &s->q);
+    op_rotate(c->rotary, c->position, b->attn.head_dim, false, &s->k);
+    TRY(append(c, b->layer, &s->k, &s->v));
+    struct causal_data data = {s->q, s->k, s->v, b->layer};
+    TRY(mat_new(keep && site_needs_input(b->attn_out) ? pass->tape : pass->scratch, s->q.rows, s->q.cols, &s->context));
+    TRY(causal_forward(&b->attn, pass, c->plan, &data, &s->context));
+    TRY(run_site(&s->attn_out, &s->context, pass->scratch, &y));
+    return join(c, &b->attn_drop, &s->after_attn, save, &y, &s->attn_raw, sum);
+}
+
+static status feed_forward(const struct decoder_block *b, const struct decoder_pass *c, const struct mat *u, bool keep,
+                           struct decoder_saved *s, struct mat *sum)
+{
+    struct pass *pass = c->pass;
+    struct arena *save = keep ? pass->tape : pass->scratch;
+    struct mat active, y;
+    TRY(run_site(&s->up, u, save, &s->up_out));
+    if (b->gate) TRY(run_site(&s->gate, u, save, &s->gate_out));
+    active = s->up_out;
+    if (keep) TRY(mat_new(pass->scratch, active.rows, active.cols, &active));
+    if (b->gate)
+        op_gated(b->act, &s->gate_out, &s->up_out, &active);
+    else
+        op_activation(b->act, &s->up_out, &active);
+    TRY(run_site(&s->ffn_out, &active, pass->scratch, &y));
+    return join(c, &b->ffn_drop, &s->after_ffn, save, &y, &s->ffn_raw, sum);
+}
+
+static status run(const struct decoder_block *b, const struct decoder_pass *c, const struct mat *x, bool keep,
+                  struct decoder_saved *s, struct mat *out)
+{
+    struct pass *pass = c->pass;
+    struct arena *save = keep ? pass->tape : pass->scratch;
+    struct mat u, uq, xq;
+    TRY(mat_new(pass->scratch, x->rows, x->cols, &u));
+    NEW(s->attn_stats, save, 2 * (size_t)x->rows);
+    TRY(norm_forward(&b->attn_norm, pass, x, &u, s->attn_stats));
+    TRY(rows_take(c->rows, &u, pass->scratch, &uq));
+    TRY(rows_take(c->rows, x, pass->scratch, &xq));
+    op_copy(&xq, out);
+    TRY(attend(b, c, &u, &uq, keep, s, out));
+    if (b->parallel) return feed_forward(b, c, &uq, keep, s, out);
+    s->attn_sum = *out;
+    if (keep) {
+        TRY(mat_new(pass->tape, out->rows, out->cols, &s->attn_sum));
+        op_copy(out, &s->attn_sum);
+    }
+    struct mat middle = mat_of(u.a, out->rows, out->cols);
+    NEW(s->ffn_stats, save, 2 * (size_t)out->rows);
+    TRY(norm_forward(&b->ffn_norm, pass, out, &middle, s->ffn_stats));
+    return feed_forward(b, c, &middle, keep, s, out);
+}
+
+status decoder_block_forward(const struct decoder_block *b, const struct decoder_pass *c, const struct mat *x,
+                             bool keep, struct decoder_saved *s, struct mat *out)
+{
+    struct arena_mark mark = arena_mark(c->pass->scratch);
+    *s = (struct decoder_saved){0};
+    make_uses(b, c, s);
+    TRY(run(b, c, x, keep, s, out));
+    arena_reset(c->pass->scratch, mark);
+    return ST_OK;
+}
