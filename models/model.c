@@ -56,20 +56,23 @@ static status random_hash(struct model *m)
     return st;
 }
 
-static bool is_embedded(const struct model *m)
+static bool is_embedded(const char *path)
 {
-    return strcmp(m->spec.path, "mini") == 0;
+    return strcmp(path, "mini") == 0;
+}
+
+status model_config_read(const char *path, struct arena *arena, struct model_config *c)
+{
+    if (is_embedded(path)) return config_parse("mini/config.json", mini_config.text, mini_config.size, c);
+    char *dir = config_dir(path, arena);
+    return dir ? config_read(dir, arena, c) : ST_MEMORY;
 }
 
 static status read_config(struct model *m)
 {
-    if (m->spec.shape) {
-        m->config = *m->spec.shape;
-        return ST_OK;
-    }
-    if (is_embedded(m)) return config_parse("mini/config.json", mini_config.text, mini_config.size, &m->config);
-    char *dir = config_dir(m->spec.path, m->arena);
-    return dir ? config_read(dir, m->arena, &m->config) : ST_MEMORY;
+    if (!m->spec.shape) return model_config_read(m->spec.path, m->arena, &m->config);
+    m->config = *m->spec.shape;
+    return ST_OK;
 }
 
 static status open_weights(struct model *m)
@@ -79,7 +82,7 @@ static status open_weights(struct model *m)
         FAIL_IF(!m->spec.rng, ST_INTERNAL, "a model with random weights needs a generator");
         return random_hash(m);
     }
-    if (is_embedded(m))
+    if (is_embedded(m->spec.path))
         TRY(checkpoint_open_memory("mini/model.safetensors", mini_weights.bytes, mini_weights.size, m->arena,
                                    &m->ckpt));
     else

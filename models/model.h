@@ -52,6 +52,9 @@ struct model {
 status model_open(const struct model_spec *, struct arena *, struct registry *, struct model **);
 void model_close(struct model *);
 
+/* The configuration of what model_open would open from that path. */
+status model_config_read(const char *path, struct arena *, struct model_config *);
+
 /* One forward pass. logits: [n, labels] for HEAD_CLASSIFY; [targets, vocab] for HEAD_MLM (rows with label >= 0, in
  * order; all rows of a batch without labels) and HEAD_LM, which also takes logits NULL (language.h); from pass->tape.
  * hidden, when not NULL, receives layers + 1 matrices [tokens, hidden] (tests). */
