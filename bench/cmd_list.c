@@ -42,8 +42,8 @@ static status list_tasks(struct arena *arena)
 static status list_metrics(struct arena *arena)
 {
     (void)arena;
-    for (const struct metric *m = metric_table; m->name; m++)
-        printf("%-12s %s%s\n", m->name, m->summary, m->regression ? " (regression)" : "");
+    static const char *const use[] = {"", " (regression)", " (MMLU)", " (language models)", " (written texts)"};
+    for (const struct metric *m = metric_table; m->name; m++) printf("%-16s %s%s\n", m->name, m->summary, use[m->use]);
     return ST_OK;
 }
 

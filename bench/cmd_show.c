@@ -118,11 +118,15 @@ static status show_task(const char *name, struct arena *arena)
     if (!t) return cli_unknown("", "task", name, names, n);
     printf("%s: %s\n", t->name, t->summary);
     if (t->source) printf("source: %s\n", t->source);
-    if (t->labels == 1)
-        printf("regression: values of %g to %g\n", t->lo, t->hi);
+    if (t->kind == TASK_LM)
+        printf("a language model's task: the loss is on the completion's tokens");
+    else if (t->labels == 1)
+        printf("regression: values of %g to %g", t->lo, t->hi);
     else
         for (int i = 0; i < t->labels; i++) printf("%s%s", i ? ", " : "labels: ", t->label_name[i]);
-    printf("%stexts: %s\nmetrics:", t->labels == 1 ? "" : "\n", t->pair ? "pairs" : "single");
+    if (t->kind == TASK_CHOICE) printf("\nevaluation only, with a language model");
+    if (t->kind == TASK_CLASSES) printf("\ntexts: %s", t->pair ? "pairs" : "single");
+    printf("\nmetrics:");
     for (int i = 0; i < TASK_METRICS && t->metric[i]; i++) printf(" %s", t->metric[i]);
     printf("%s\nlongest input: %d tokens\n", t->main_is_mean ? " (the score is their mean)" : "", t->max_len);
     if (t->achievable > 0) printf("score of one who knows the rules: %g\n", t->achievable);

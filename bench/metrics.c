@@ -194,15 +194,50 @@ static double mse(const float *pred, const float *label, int n)
     return sum / n;
 }
 
+/* Losses in nats of the target tokens of each sequence, and their numbers. */
+static double perplexity(const float *loss, const float *targets, int n)
+{
+    double sum = 0, count = 0;
+    for (int i = 0; i < n; i++) {
+        sum += (double)loss[i];
+        count += (double)targets[i];
+    }
+    return count > 0 ? exp(sum / count) : NAN;
+}
+
+/* The mean over the groups that occur. */
+static double macro_accuracy(const float *pred, const float *label, const int *group, int n)
+{
+    int groups = 0, seen = 0;
+    double sum = 0;
+    if (n <= 0 || !classes_of(pred, label, n)) return NAN;
+    for (int i = 0; i < n; i++) groups = group[i] >= groups ? group[i] + 1 : groups;
+    for (int g = 0; g < groups; g++) {
+        int right = 0, all = 0;
+        for (int i = 0; i < n; i++) {
+            all += group[i] == g;
+            right += group[i] == g && pred[i] == label[i];
+        }
+        if (!all) continue;
+        sum += (double)right / all;
+        seen++;
+    }
+    return sum / seen;
+}
+
 const struct metric metric_table[] = {
-    {"accuracy", "share of examples with the right class", 0, 1, accuracy},
-    {"f1", "F1 of class 1", 0, 1, f1},
-    {"macro_f1", "mean of the F1 of every class that occurs", 0, 1, macro_f1},
-    {"matthews", "Matthews correlation coefficient, any number of classes", 0, 1, matthews},
-    {"pearson", "Pearson correlation", 1, 1, pearson},
-    {"spearman", "Spearman correlation (average ranks for ties)", 1, 1, spearman},
-    {"mse", "mean squared error", 1, 0, mse},
-    {NULL, NULL, 0, 0, NULL},
+    {"accuracy", "share of examples with the right class", METRIC_CLASSES, 1, accuracy, NULL},
+    {"f1", "F1 of class 1", METRIC_CLASSES, 1, f1, NULL},
+    {"macro_f1", "mean of the F1 of every class that occurs", METRIC_CLASSES, 1, macro_f1, NULL},
+    {"matthews", "Matthews correlation coefficient, any number of classes", METRIC_CLASSES, 1, matthews, NULL},
+    {"pearson", "Pearson correlation", METRIC_VALUES, 1, pearson, NULL},
+    {"spearman", "Spearman correlation (average ranks for ties)", METRIC_VALUES, 1, spearman, NULL},
+    {"mse", "mean squared error", METRIC_VALUES, 0, mse, NULL},
+    {"macro_accuracy", "mean of the accuracies of the subjects", METRIC_CHOICE, 1, NULL, macro_accuracy},
+    {"perplexity", "exp of the mean loss of a target token", METRIC_LANGUAGE, 0, perplexity, NULL},
+    {"bleu", "BLEU as the E2E challenge measures it, 0 to 1", METRIC_TEXT, 1, NULL, NULL},
+    {"nist", "NIST as the E2E challenge measures it", METRIC_TEXT, 1, NULL, NULL},
+    {NULL, NULL, METRIC_CLASSES, 0, NULL, NULL},
 };
 
 const struct metric *metric_find(const char *name)

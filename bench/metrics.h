@@ -1,17 +1,22 @@
-/* Metrics of METHODS 5.1: accuracy, f1 (class 1), matthews, pearson, spearman (average ranks for ties), mse; and f1
- * averaged over classes for tasks with more than two. All in double, in one fixed order. */
+/* Metrics of METHODS 5.1: accuracy, f1 (class 1), matthews, pearson, spearman (average ranks for ties), mse; f1
+ * averaged over classes for tasks with more than two; accuracy by subject (METHODS 6); perplexity, and BLEU and NIST of
+ * written texts (ngram_scores.h). All in double, in one fixed order. */
 #ifndef PG_BENCH_METRICS_H
 #define PG_BENCH_METRICS_H
 
 #include "core/status.h"
 
+enum metric_use { METRIC_CLASSES, METRIC_VALUES, METRIC_CHOICE, METRIC_LANGUAGE, METRIC_TEXT };
 struct metric {
     const char *name, *summary;
-    int regression; /* takes real values instead of classes */
+    enum metric_use use; /* CHOICE: classes with subjects. LANGUAGE: pred and label are loss and number of targets */
     int higher_is_better;
     /* pred, label: [n]. NAN when undefined (constant input to a correlation, n = 0, a class that is no whole number
      * from 0 on): printed as "undefined", never as a number. */
     double (*value)(const float *pred, const float *label, int n);
+    /* METRIC_CHOICE: group[n] is the subject, from 0. METRIC_TEXT has neither: it is measured where texts are written.
+     */
+    double (*grouped)(const float *pred, const float *label, const int *group, int n);
 };
 extern const struct metric metric_table[];          /* ends with name NULL */
 const struct metric *metric_find(const char *name); /* NULL: unknown */

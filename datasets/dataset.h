@@ -1,5 +1,5 @@
-/* Data sets: rows of text with a label. A task knows its columns, label names and metrics; GLUE's are built in, mini's
- * are generated, a user's are a section of the experiment file. */
+/* Data sets: rows of text with a label. A task knows its columns, label names and metrics; GLUE's, MMLU and the
+ * language model tasks are built in, mini's are generated, a user's are a section of the experiment file. */
 #ifndef PG_DATASETS_DATASET_H
 #define PG_DATASETS_DATASET_H
 
@@ -12,23 +12,34 @@
 
 enum { TASK_METRICS = 4, TASK_SETS = 7, TASK_LABELS = 64 };
 
+enum task_kind {
+    TASK_CLASSES, /* a class or, with labels == 1, a number for each row: a classifier on an encoder */
+    TASK_LM,      /* text to continue: the loss is that of the target tokens, the head a language model's */
+    TASK_CHOICE   /* a question with lettered answers, chosen by the language model's next token; is only evaluated */
+};
+
 struct rows {
     int n;
-    const char **a, **b; /* texts; b NULL: single sentences */
+    const char **a, **b; /* texts; b NULL: single sentences. TASK_LM: prompt (may be "") and completion. TASK_CHOICE:
+                            the question as it is asked, and all that stands before it (datasets/mmlu.h) */
     float *label;        /* class index or value; NULL: unlabelled */
     const char **row_id; /* the index column of test files ("0", "1" ...); NULL: row number from 0 */
+    int *group;          /* TASK_CHOICE: the subject, an index into mmlu_subject_table; else NULL */
 };
 
 enum set_kind { SET_TRAIN, SET_DEV, SET_TEST };
 struct task_set {
     const char *name; /* "train", "dev", "dev_matched", "test", "test_mismatched", "ax" */
     enum set_kind kind;
-    const char *file;       /* below the task's folder; NULL: generated */
+    const char *file;       /* below the task's folder ("a|b": the first that exists); NULL: generated */
     const char *submission; /* test sets: the GLUE submission's file name "MNLI-m.tsv"; else NULL */
 };
 
+struct token_sink;
+
 struct task {
     const char *name, *summary, *source;
+    enum task_kind kind;
     const char *dir;                     /* folder below the data root: "CoLA" */
     int labels;                          /* classes; 1: regression */
     const char *label_name[TASK_LABELS]; /* as in the files and in submissions */
@@ -44,17 +55,30 @@ struct task {
      * it. */
     status (*load)(const struct task *, const struct task_set *, const char *data_root, int max_examples,
                    struct arena *, struct rows *);
-    const void *priv; /* user tasks: the column description */
+    /* How rows become token sequences; NULL: one sequence a row, as tokenizer_build makes it. TASK_LM: type 1 marks the
+     * tokens whose prediction is trained and measured, and a sequence's label is their number. */
+    status (*tokenise)(const struct task *, struct tokenizer *, const struct rows *, int max_len, struct token_sink *);
+    const char *token_key;               /* what in priv decides tokens: part of the cache key; NULL: nothing */
+    const struct task *benchmark;        /* TASK_LM: a TASK_CHOICE that is evaluated too and gives the score; or NULL */
+    const char *benchmark_name;          /* its name while the section that defines it is still to be read */
+    const struct generation *generation; /* TASK_LM: dev prompts are continued at the last evaluation; NULL: not */
+    const void *priv;                    /* the family's: columns, templates, protocol */
 };
 
-/* Where a set's file lies: <data_root>/<dir>/<file>, or <data_root>/glue/<dir>/<file> where only that exists; user
- * tasks: beside the experiment file, whatever data_root. *path = NULL for generated sets. The file need not exist;
- * without a data_root where one is needed it fails. */
+/* Greedy continuation of the dev set's prompts, compared with all completions that the set holds for the prompt. */
+struct generation {
+    int max_new;     /* tokens at most; the end token ends it sooner */
+    int max_prompts; /* first n different prompts; 0: all */
+};
+
+/* Where a set's file (MMLU: folder) lies: <data_root>/<dir>/<file>, or <data_root>/glue/<dir>/<file> where only that
+ * exists; user tasks: beside the experiment file, whatever data_root. *path = NULL for generated sets. The file need
+ * not exist; without a data_root where one is needed it fails. */
 status task_set_path(const struct task *, const struct task_set *, const char *data_root, struct arena *,
                      const char **path);
 const struct task_set *task_set_find(const struct task *, const char *name); /* NULL: none */
 
-extern const struct task *const task_table[]; /* built-in: GLUE and mini; NULL-terminated (datasets/task_table.c) */
+extern const struct task *const task_table[]; /* built-in ones; NULL-terminated (datasets/task_table.c) */
 const struct task *task_find(const char *name);
 
 /* A user's task from key/value pairs of an INI section [task NAME] (datasets/usertask.c, docs/ADD_A_TASK.md):
@@ -68,6 +92,9 @@ const struct task *task_find(const char *name);
  *   metric = accuracy, f1          the first one is the main one; default accuracy, or pearson, spearman
  *   max_len = N                    default 128
  *   summary = TEXT
+ *
+ * A section with a style is a language-model task (datasets/lm.h), one with format = mmlu asks MMLU (datasets/mmlu.h);
+ * they have options of their own.
  *
  * Errors begin with "file:line: "; a misspelt key gets a suggestion. Keys of the section that are not in
  * usertask_option_table (training options) are the caller's: it passes only the rest. */
@@ -87,8 +114,8 @@ struct tokens {
     int n;
     const uint64_t *offset; /* [n+1] into ids */
     const int32_t *ids;
-    const uint8_t *types; /* [offset[n]] */
-    const float *label;   /* [n]; NULL: unlabelled */
+    const uint8_t *types; /* [offset[n]]; TASK_LM: 1 for target tokens */
+    const float *label;   /* [n]; NULL: unlabelled; TASK_LM: target tokens of the sequence */
     int longest;
     int truncated;      /* rows that were cut to max_len */
     char data_hash[65]; /* of the rows (texts and labels) */
@@ -102,6 +129,10 @@ status tokens_load(const struct task *, const struct task_set *, const char *dat
                    struct tokenizer *, int max_len, const char *cache_dir, bool want_rows, struct arena *,
                    struct tokens *);
 void tokens_close(struct tokens *);
+
+/* For task->tokenise: the next sequence. types NULL: all 0; label: of the sequence, kept where the rows are labelled or
+ * the task is a TASK_LM; cut: it was shortened to fit. */
+status token_sink_add(struct token_sink *, const struct ids *ids, const struct ids *types, float label, bool cut);
 
 /* Writes predictions of a test set in GLUE submission form ("index<TAB>prediction", label names, STS-B clipped to 0..5
  * with three decimals; AX and MNLI names), atomically. value: class index or regression value. */

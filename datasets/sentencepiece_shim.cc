@@ -10,6 +10,7 @@
 struct spm {
     sentencepiece::SentencePieceProcessor processor;
     std::vector<int> ids;
+    std::string text;
 };
 
 /* Runs f; false, with the reason in why, when it throws or f itself says so by a non-empty text. */
@@ -97,5 +98,15 @@ int spm_encode(spm *s, const char *text, size_t n, const int **ids, size_t *coun
     bool ok = guarded([&] { return fault_of(s->processor.Encode({text, n}, &s->ids)); }, why, size);
     *ids = s->ids.data();
     *count = ok ? s->ids.size() : 0;
+    return ok ? 0 : -1;
+}
+
+int spm_decode(spm *s, const int *ids, size_t n, const char **text, size_t *size, char *why, size_t why_size)
+{
+    s->text.clear();
+    bool ok = guarded([&] { return fault_of(s->processor.Decode(std::vector<int>(ids, ids + n), &s->text)); }, why,
+                      why_size);
+    *text = s->text.data();
+    *size = ok ? s->text.size() : 0;
     return ok ? 0 : -1;
 }

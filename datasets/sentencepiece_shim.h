@@ -23,6 +23,9 @@ int spm_unk(const struct spm *), spm_bos(const struct spm *), spm_eos(const stru
 /* The ids of n bytes of text, any bytes; the array belongs to spm until its next call. 0, or -1 with the reason. */
 int spm_encode(struct spm *, const char *text, size_t n, const int **ids, size_t *count, char *why, size_t why_size);
 
+/* The text of n ids, without control pieces; it belongs to spm until its next call. 0, or -1 with the reason. */
+int spm_decode(struct spm *, const int *ids, size_t n, const char **text, size_t *size, char *why, size_t why_size);
+
 #ifdef __cplusplus
 }
 #endif

@@ -34,11 +34,16 @@ status task_set_path(const struct task *task, const struct task_set *set, const 
     FAIL_IF(!data_root || !*data_root, ST_USAGE,
             "task %s needs a data folder: say data = PATH, where PATH/%s/%s is its %s set", task->name, task->dir,
             set->file, set->name);
-    *path = arena_printf(arena, "%s/%s/%s", data_root, task->dir, set->file);
-    if (!*path) return ST_MEMORY;
-    if (file_exists(*path)) return ST_OK;
-    const char *below = arena_printf(arena, "%s/glue/%s/%s", data_root, task->dir, set->file);
-    if (!below) return ST_MEMORY;
-    if (file_exists(below)) *path = below;
-    return ST_OK;
+    for (const char *file = set->file, *first = NULL;; file += strcspn(file, "|") + 1) {
+        int n = (int)strcspn(file, "|");
+        const char *const folder[] = {"", "glue/"};
+        for (int i = 0; i < 2; i++) {
+            *path = arena_printf(arena, "%s/%s%s/%.*s", data_root, folder[i], task->dir, n, file);
+            if (!*path) return ST_MEMORY;
+            if (!first) first = *path;
+            if (file_exists(*path)) return ST_OK;
+        }
+        *path = first;
+        if (!file[n]) return ST_OK;
+    }
 }

@@ -172,3 +172,12 @@ status tokenizer_build(struct tokenizer *t, const char *a, const char *b, int ma
     int dropped;
     return tokenizer_build_counted(t, a, b, max_len, out, types, &dropped);
 }
+
+status tokenizer_decode(struct tokenizer *t, const int32_t *ids, int n, struct text *out)
+{
+    FAIL_IF(!t->ops->decode, ST_UNSUPPORTED, "texts of a %s tokenizer cannot be read back from their tokens", t->name);
+    for (int i = 0; i < n; i++)
+        FAIL_IF(ids[i] < 0 || ids[i] >= t->vocab, ST_INPUT, "token %d is %d, expected 0 to %d", i, (int)ids[i],
+                t->vocab - 1);
+    return t->ops->decode(t, ids, n, out);
+}

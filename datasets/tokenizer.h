@@ -18,12 +18,15 @@ status ids_push(struct ids *, int32_t);
 void ids_free(struct ids *);
 
 struct tokenizer;
+struct text;
 struct tokenizer_ops { /* one file a kind: tokenizer_wordpiece.c, tokenizer_bpe.c, tokenizer_sentencepiece.c (+ shim) */
     const char *name;
     /* Appends the ids of text (n bytes of UTF-8, NULs allowed; invalid bytes are handled, never an error) without the
      * frame of special tokens. Added tokens written literally in the text ("[MASK]") give their ids where the reference
      * does so: WordPiece and byte-level BPE, not SentencePiece. */
     status (*encode)(struct tokenizer *, const char *text, size_t n, struct ids *out);
+    /* Appends the text of n ids; special tokens of the frame have none. NULL: the kind cannot be read back. */
+    status (*decode)(struct tokenizer *, const int32_t *ids, int n, struct text *out);
     void (*close)(struct tokenizer *); /* gives back what is not in the arena; called once, also after a failed open */
 };
 
@@ -56,5 +59,8 @@ status tokenizer_build(struct tokenizer *, const char *a, const char *b, int max
 /* The same; *dropped: how many tokens of the texts the truncation took. */
 status tokenizer_build_counted(struct tokenizer *, const char *a, const char *b, int max_len, struct ids *out,
                                struct ids *types, int *dropped);
+
+/* The text of ids, appended; ST_UNSUPPORTED for WordPiece, which loses white space. Ids that are no token fail. */
+status tokenizer_decode(struct tokenizer *, const int32_t *ids, int n, struct text *out);
 
 #endif

@@ -6,12 +6,19 @@
 #include "datasets/tokenizer_kinds.h"
 #include "datasets/unicode.h"
 
+struct token_text {
+    const char *text; /* NULL: no such token, or one of the frame */
+    uint32_t n;
+    bool plain; /* written as it is, not in the byte alphabet */
+};
+
 struct bpe {
     struct bpe_model model;
     struct bpe_settings set;
     struct added_tokens added;
     struct bpe_work work;
     int32_t unk;
+    struct token_text *by_id; /* [vocab], made when the first tokens are decoded */
     struct text repaired, normal, blank, whole;
 };
 
@@ -86,6 +93,52 @@ static status bpe_encode(struct tokenizer *t, const char *text, size_t n, struct
     return added_tokens_cut(&b->added, &b->added.raw, text, n, encode_section, b, out);
 }
 
+/* ---- decoding ---- */
+
+static status list_by_id(struct tokenizer *t)
+{
+    struct bpe *b = t->priv;
+    const struct vocab *v = &b->model.vocab;
+    struct token_text *list;
+    ZNEW(list, t->arena, t->vocab);
+    for (uint32_t i = 0; i <= v->mask; i++)
+        if (v->slot[i].text) list[v->slot[i].id] = (struct token_text){v->slot[i].text, v->slot[i].n, false};
+    for (int i = 0; i < b->added.count; i++) {
+        const struct added_token *a = &b->added.token[i];
+        if (a->id < 0 || a->id >= t->vocab) continue;
+        list[a->id] = a->special ? (struct token_text){0} : (struct token_text){a->text, a->n, true};
+    }
+    b->by_id = list;
+    return ST_OK;
+}
+
+/* Each character of a token stands for a byte; one that stands for none is itself. */
+static status put_bytes(const char *s, uint32_t n, struct text *out)
+{
+    for (uint32_t at = 0; at < n;) {
+        int32_t cp = -1;
+        int size = utf8_decode(s + at, n - at, &cp), byte = 0;
+        if (size < 1) size = 1;
+        while (byte < 256 && bpe_byte_char((unsigned char)byte) != cp) byte++;
+        char c = (char)byte;
+        TRY(byte < 256 ? text_add(out, &c, 1) : text_add(out, s + at, (size_t)size));
+        at += (uint32_t)size;
+    }
+    return ST_OK;
+}
+
+static status bpe_decode(struct tokenizer *t, const int32_t *ids, int n, struct text *out)
+{
+    struct bpe *b = t->priv;
+    if (!b->by_id) TRY(list_by_id(t));
+    for (int i = 0; i < n; i++) {
+        const struct token_text *token = &b->by_id[ids[i]];
+        if (!token->text) continue;
+        TRY(token->plain ? text_add(out, token->text, token->n) : put_bytes(token->text, token->n, out));
+    }
+    return ST_OK;
+}
+
 static void bpe_close(struct tokenizer *t)
 {
     struct bpe *b = t->priv;
@@ -97,7 +150,7 @@ static void bpe_close(struct tokenizer *t)
     text_free(&b->whole);
 }
 
-static const struct tokenizer_ops bpe_ops = {"bpe", bpe_encode, bpe_close};
+static const struct tokenizer_ops bpe_ops = {"bpe", bpe_encode, bpe_decode, bpe_close};
 
 /* ---- opening ---- */
 

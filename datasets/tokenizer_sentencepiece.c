@@ -2,6 +2,7 @@
  * library's own: it is what those models were trained with. Special tokens written in a text are text to it. */
 #include <string.h>
 #include "core/file.h"
+#include "core/text.h"
 #include "datasets/sentencepiece_shim.h"
 #include "datasets/spm_check.h"
 #include "datasets/tokenizer_kinds.h"
@@ -17,13 +18,30 @@ static status sentencepiece_encode(struct tokenizer *t, const char *text, size_t
     return ST_OK;
 }
 
+static status sentencepiece_decode(struct tokenizer *t, const int32_t *ids, int n, struct text *out)
+{
+    const char *text;
+    size_t size;
+    char why[256];
+    struct ids pieces = {0};
+    status st = ST_OK;
+    for (int i = 0; i < n && st == ST_OK; i++)
+        if (ids[i] < spm_size(t->priv)) st = ids_push(&pieces, ids[i]); /* added tokens are the frame's */
+    if (st == ST_OK && spm_decode(t->priv, pieces.id, (size_t)pieces.n, &text, &size, why, sizeof why) != 0)
+        st = fail(ST_INTERNAL, "SentencePiece could not decode %d tokens: %s", n, why);
+    if (st == ST_OK) st = text_add(out, text, size);
+    ids_free(&pieces);
+    return st;
+}
+
 static void sentencepiece_close(struct tokenizer *t)
 {
     spm_close(t->priv);
     t->priv = NULL;
 }
 
-static const struct tokenizer_ops sentencepiece_ops = {"sentencepiece", sentencepiece_encode, sentencepiece_close};
+static const struct tokenizer_ops sentencepiece_ops = {"sentencepiece", sentencepiece_encode, sentencepiece_decode,
+                                                       sentencepiece_close};
 
 static status load(const char *path, struct tokenizer *t, struct sha256 *sha)
 {

@@ -163,7 +163,7 @@ static void wordpiece_close(struct tokenizer *t)
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) text_free(all[i]);
 }
 
-static const struct tokenizer_ops wordpiece_ops = {"wordpiece", wordpiece_encode, wordpiece_close};
+static const struct tokenizer_ops wordpiece_ops = {"wordpiece", wordpiece_encode, NULL, wordpiece_close};
 
 /* ---- opening ---- */
 

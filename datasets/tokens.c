@@ -32,7 +32,8 @@ static void hash_rows(const struct rows *rows, char hex[SHA256_HEX])
     sha256_end(&sha, hex);
 }
 
-static void hash_key(const char *data_hash, const char *tokenizer_hash, int max_len, char hex[SHA256_HEX])
+static void hash_key(const struct task *task, const char *data_hash, const char *tokenizer_hash, int max_len,
+                     char hex[SHA256_HEX])
 {
     struct sha256 sha;
     sha256_begin(&sha);
@@ -40,72 +41,96 @@ static void hash_key(const char *data_hash, const char *tokenizer_hash, int max_
     sha256_add(&sha, numbers, sizeof numbers);
     hash_text(&sha, data_hash);
     hash_text(&sha, tokenizer_hash);
+    if (task->token_key) hash_text(&sha, task->token_key);
     sha256_end(&sha, hex);
 }
 
 /* ---- making ---- */
 
-struct making {
-    uint64_t *offset;
-    struct ids ids, one, types;
-    struct text type_bytes;
-    int longest, truncated;
+struct token_sink {
+    struct text offset, label, types; /* arrays of uint64, float, uint8 as bytes */
+    struct ids ids;
+    int rows, longest, truncated;
 };
 
-static void making_free(struct making *m)
+static void sink_free(struct token_sink *s)
 {
-    ids_free(&m->ids);
-    ids_free(&m->one);
-    ids_free(&m->types);
-    text_free(&m->type_bytes);
+    ids_free(&s->ids);
+    text_free(&s->offset);
+    text_free(&s->label);
+    text_free(&s->types);
 }
 
-static status tokenise_row(struct tokenizer *t, const struct rows *rows, int i, int max_len, struct making *m)
+static status sink_end_row(struct token_sink *s)
 {
-    const char *a = rows->a[i] ? rows->a[i] : "", *b = rows->b ? rows->b[i] ? rows->b[i] : "" : NULL;
-    int dropped;
-    TRY(tokenizer_build_counted(t, a, b, max_len, &m->one, &m->types, &dropped));
-    for (int k = 0; k < m->one.n; k++) {
-        char type = (char)m->types.id[k];
-        TRY(ids_push(&m->ids, m->one.id[k]));
-        TRY(text_add(&m->type_bytes, &type, 1));
-    }
-    m->offset[i + 1] = (uint64_t)m->ids.n;
-    if (m->one.n > m->longest) m->longest = m->one.n;
-    m->truncated += dropped > 0;
-    return ST_OK;
+    uint64_t end = (uint64_t)s->ids.n;
+    return text_add(&s->offset, (const char *)&end, sizeof end);
 }
 
-static status tokenise(struct tokenizer *t, const struct rows *rows, int max_len, const char *name, struct making *m)
+status token_sink_add(struct token_sink *s, const struct ids *ids, const struct ids *types, float label, bool cut)
 {
-    for (int i = 0; i < rows->n; i++) {
-        status st = tokenise_row(t, rows, i, max_len, m);
-        if (st != ST_OK) return fail_in(st, "%s, row %d", name, i + 1);
+    for (int k = 0; k < ids->n; k++) {
+        char type = types ? (char)types->id[k] : 0;
+        TRY(ids_push(&s->ids, ids->id[k]));
+        TRY(text_add(&s->types, &type, 1));
     }
-    return ST_OK;
+    FAIL_IF(s->rows == INT32_MAX - 1, ST_INPUT, "more than %d sequences", s->rows);
+    s->rows++;
+    s->longest = ids->n > s->longest ? ids->n : s->longest;
+    s->truncated += cut;
+    TRY(text_add(&s->label, (const char *)&label, sizeof label));
+    return sink_end_row(s);
+}
+
+/* One sequence a row, in the tokenizer's frame. */
+static status tokenise_rows(struct tokenizer *t, const struct rows *rows, int max_len, const char *name,
+                            struct token_sink *s)
+{
+    struct ids ids = {0}, types = {0};
+    status st = ST_OK;
+    for (int i = 0; i < rows->n && st == ST_OK; i++) {
+        const char *a = rows->a[i] ? rows->a[i] : "", *b = rows->b ? rows->b[i] ? rows->b[i] : "" : NULL;
+        int dropped;
+        st = tokenizer_build_counted(t, a, b, max_len, &ids, &types, &dropped);
+        if (st == ST_OK) st = token_sink_add(s, &ids, &types, rows->label ? rows->label[i] : 0, dropped > 0);
+        if (st != ST_OK) st = fail_in(st, "%s, row %d", name, i + 1);
+    }
+    ids_free(&ids);
+    ids_free(&types);
+    return st;
+}
+
+static status tokenise(const struct task *task, struct tokenizer *t, const struct rows *rows, int max_len,
+                       const char *name, struct token_sink *s)
+{
+    TRY(sink_end_row(s)); /* offset[0] */
+    if (!task->tokenise) return tokenise_rows(t, rows, max_len, name, s);
+    status st = task->tokenise(task, t, rows, max_len, s);
+    return st == ST_OK ? ST_OK : fail_in(st, "%s", name);
 }
 
 /* The image of the set in the arena. */
-static status make_image(struct tokenizer *t, const struct rows *rows, int max_len, const char *name,
-                         const struct tokens *hashes, struct arena *arena, const void **image, size_t *size)
+static status make_image(const struct task *task, struct tokenizer *t, const struct rows *rows, int max_len,
+                         const char *name, const struct tokens *hashes, struct arena *arena, const void **image,
+                         size_t *size)
 {
-    struct making m = {0};
-    ZNEW(m.offset, arena, rows->n + 1);
-    status st = tokenise(t, rows, max_len, name, &m);
+    struct token_sink s = {0};
+    status st = tokenise(task, t, rows, max_len, name, &s);
     if (st == ST_OK) {
-        struct token_parts parts = {.rows = rows->n,
-                                    .offset = m.offset,
-                                    .ids = m.ids.id,
-                                    .types = (const uint8_t *)m.type_bytes.s,
-                                    .label = rows->label,
-                                    .longest = m.longest,
-                                    .truncated = m.truncated,
+        bool labelled = rows->label || task->kind == TASK_LM;
+        struct token_parts parts = {.rows = s.rows,
+                                    .offset = (const uint64_t *)(const void *)s.offset.s,
+                                    .ids = s.ids.id,
+                                    .types = (const uint8_t *)s.types.s,
+                                    .label = labelled ? (const float *)(const void *)s.label.s : NULL,
+                                    .longest = s.longest,
+                                    .truncated = s.truncated,
                                     .vocab = t->vocab,
                                     .key = hashes->key,
                                     .data_hash = hashes->data_hash};
         st = token_image(&parts, arena, image, size);
     }
-    making_free(&m);
+    sink_free(&s);
     return st;
 }
 
@@ -142,8 +167,8 @@ static bool store(const char *cache_dir, const char *path, const void *image, si
     return open_cached(path, vocab, arena, out);
 }
 
-static status fetch(struct tokenizer *t, const struct rows *rows, int max_len, const char *name, const char *cache_dir,
-                    struct arena *arena, struct tokens *out)
+static status fetch(const struct task *task, struct tokenizer *t, const struct rows *rows, int max_len,
+                    const char *name, const char *cache_dir, struct arena *arena, struct tokens *out)
 {
     char *path = NULL;
     if (cache_dir) {
@@ -156,7 +181,7 @@ static status fetch(struct tokenizer *t, const struct rows *rows, int max_len, c
     size_t size;
     struct arena *build = arena_new("tokens");
     if (!build) return ST_MEMORY;
-    status st = make_image(t, rows, max_len, name, out, build, &image, &size);
+    status st = make_image(task, t, rows, max_len, name, out, build, &image, &size);
     if (st == ST_OK && !(cache_dir && store(cache_dir, path, image, size, t->vocab, arena, out))) {
         void *kept = arena_alloc(arena, size);
         if (kept) memcpy(kept, image, size);
@@ -180,8 +205,8 @@ status tokens_load(const struct task *task, const struct task_set *set, const ch
         char name[256];
         snprintf(name, sizeof name, "task %s, set %s", task->name, set->name);
         hash_rows(&rows, out->data_hash);
-        hash_key(out->data_hash, t->hash, max_len, out->key);
-        st = fetch(t, &rows, max_len, name, cache_dir, arena, out);
+        hash_key(task, out->data_hash, t->hash, max_len, out->key);
+        st = fetch(task, t, &rows, max_len, name, cache_dir, arena, out);
     }
     if (st == ST_OK && want_rows) out->rows = rows;
     if (!want_rows) arena_free(texts);

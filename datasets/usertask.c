@@ -4,6 +4,8 @@
 #include "core/file.h"
 #include "core/text.h"
 #include "datasets/dataset.h"
+#include "datasets/lm.h"
+#include "datasets/mmlu.h"
 #include "datasets/rows.h"
 
 struct user_options {
@@ -198,11 +200,25 @@ static status user_load(const struct task *task, const struct task_set *set, con
     return st;
 }
 
+/* Sections of language-model tasks have a style, those of MMLU the format mmlu. */
+static bool make_other_kind(const struct making *m, status *st, struct task **out)
+{
+    for (int i = 0; i < m->count; i++) {
+        bool style = strcmp(m->kv[i].key, "style") == 0;
+        if (!style && (strcmp(m->kv[i].key, "format") != 0 || strcmp(m->kv[i].value, "mmlu") != 0)) continue;
+        *st = (style ? lm_make : mmlu_make)(m->name, m->kv, m->count, m->ini, m->arena, out);
+        return true;
+    }
+    return false;
+}
+
 status usertask_make(const char *name, const struct key_value *kv, int count, const char *ini_path, struct arena *arena,
                      struct task **out)
 {
     struct making m = {.name = name, .ini = ini_path, .kv = kv, .count = count, .arena = arena};
+    status other;
     FAIL_IF(task_find(name), ST_USAGE, "%s: task '%s' is built in, choose another name", place(&m, "format"), name);
+    if (make_other_kind(&m, &other, out)) return other;
     TRY(read_options(&m));
     struct user_task *user;
     ZNEW(m.task, arena, 1);

@@ -132,9 +132,11 @@ START_TEST(undefined_inputs)
     const float ok[] = {0, 1, 1}, half[] = {0, 0.5f, 1}, minus[] = {0, -1, 1}, bad[] = {0, NAN, 1},
                 huge[] = {0, 1e30f, 1};
     for (const struct metric *m = metric_table; m->name; m++) {
+        ck_assert_int_eq(m->value != NULL, m->use != METRIC_CHOICE && m->use != METRIC_TEXT);
+        if (!m->value) continue;
         ck_assert_msg(isnan(m->value(ok, ok, 0)), "%s of nothing", m->name);
         ck_assert_msg(isnan(m->value(bad, ok, 3)), "%s of a NaN", m->name);
-        if (m->regression) continue;
+        if (m->use != METRIC_CLASSES) continue;
         ck_assert_msg(isnan(m->value(half, ok, 3)), "%s of class 0.5", m->name);
         ck_assert_msg(isnan(m->value(minus, ok, 3)), "%s of class -1", m->name);
         ck_assert_msg(isnan(m->value(huge, ok, 3)), "%s of class 1e30", m->name);
@@ -143,5 +145,24 @@ START_TEST(undefined_inputs)
 }
 END_TEST
 
-PG_TESTS(TEST(golden_classification), TEST(golden_regression), TEST(golden_subjects), TEST(three_classes),
-         TEST(macro_f1_skips_absent_classes), TEST(mse_is_a_mean), TEST(undefined_inputs))
+START_TEST(perplexity_counts_tokens)
+{
+    const float loss[] = {2, 1, 3}, targets[] = {1, 2, 3};
+    ck_assert_double_eq_tol(value_of("perplexity", loss, targets, 3), exp(1.0), 1e-15);
+    ck_assert_int_eq(metric_find("perplexity")->higher_is_better, 0);
+}
+END_TEST
+
+START_TEST(macro_accuracy_counts_subjects)
+{
+    const float pred[] = {0, 1, 2, 3, 0}, label[] = {0, 1, 1, 3, 1};
+    const int group[] = {4, 4, 4, 4, 0}; /* 3 of 4, 0 of 1; subjects that do not occur do not count */
+    const struct metric *m = metric_find("macro_accuracy");
+    ck_assert_double_eq_tol(m->grouped(pred, label, group, 5), 0.375, 1e-15);
+    ck_assert(isnan(m->grouped(pred, label, group, 0)));
+}
+END_TEST
+
+PG_TESTS(TEST(perplexity_counts_tokens), TEST(macro_accuracy_counts_subjects), TEST(golden_classification),
+         TEST(golden_regression), TEST(golden_subjects), TEST(three_classes), TEST(macro_f1_skips_absent_classes),
+         TEST(mse_is_a_mean), TEST(undefined_inputs))
