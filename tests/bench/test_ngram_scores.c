@@ -139,5 +139,5 @@ START_TEST(official_values)
 }
 END_TEST
 
-PG_TESTS(TEST(official_values), TEST(words), TEST(equal_texts), TEST(clipped_hits), TEST(brevity), TEST(information_of_pairs),
-         TEST(closest_reference_is_the_shorter_of_two), TEST(odd_texts), TEST(many))
+PG_TESTS(TEST(official_values), TEST(words), TEST(equal_texts), TEST(clipped_hits), TEST(brevity),
+         TEST(information_of_pairs), TEST(closest_reference_is_the_shorter_of_two), TEST(odd_texts), TEST(many))
