@@ -223,9 +223,9 @@ static status merge_site(struct session *s, struct site *site, int variant)
     if (site->bias) TRY(param_load(&s->reg, site->bias));
     if (site->bias) memcpy(b, site->bias->data, sizeof *b * (size_t)site->out);
     TRY(s->run.method->effective(&s->run, site, variant, w, b));
-    for (int j = 0; !site->bias && j < site->out; j++)
-        FAIL_IF(b[j] != 0, ST_UNSUPPORTED, "%s has no bias into which method %s could be merged", site->name,
-                s->run.method->name);
+    bool bias = false; /* a layer that had none may need one now */
+    for (int j = 0; j < site->out; j++) bias |= b[j] != 0;
+    if (bias && !site->bias) TRY(site_tensor(site, &s->reg, P_CONST, "bias", 1, site->out, &site->bias));
     site->w = wsrc_dense(w, site->out, site->in);
     if (site->bias) memcpy(site->bias->data, b, sizeof *b * (size_t)site->out);
     site->ops = NULL;

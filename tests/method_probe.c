@@ -20,11 +20,15 @@ static const char *const configs[PROBE_MODELS] = {
     " \"num_attention_heads\": 2, \"intermediate_size\": 24, \"max_position_embeddings\": 32, \"type_vocab_size\": 2,"
     " \"layer_norm_eps\": 1e-12, \"hidden_act\": \"gelu\", \"pad_token_id\": 0, \"hidden_dropout_prob\": 0,"
     " \"attention_probs_dropout_prob\": 0, \"initializer_range\": 0.3}",
+    "{\"model_type\": \"qwen2\", \"vocab_size\": 40, \"hidden_size\": 16, \"num_hidden_layers\": 2,"
+    " \"num_attention_heads\": 4, \"num_key_value_heads\": 2, \"intermediate_size\": 24,"
+    " \"max_position_embeddings\": 32, \"rope_theta\": 100, \"initializer_range\": 0.3}",
 };
 
 const char *probe_model_name(enum probe_model m)
 {
-    return m == PROBE_DEBERTA ? "deberta" : "bert";
+    static const char *const names[PROBE_MODELS] = {"deberta", "bert", "decoder"};
+    return names[m];
 }
 
 static const char *model_folder(enum probe_model m)

@@ -6,7 +6,7 @@
 
 enum { PROBE_EXAMPLES = 32, PROBE_LABELS = 2, PROBE_STEPS = 3 };
 
-enum probe_model { PROBE_DEBERTA, PROBE_BERT, PROBE_MODELS };
+enum probe_model { PROBE_DEBERTA, PROBE_BERT, PROBE_DECODER, PROBE_MODELS };
 const char *probe_model_name(enum probe_model);
 
 struct probe { /* what is checked */

@@ -123,6 +123,12 @@ void fixture_batch_file(struct fixture *f, const char *path)
         r.target[s] = (float)json_number_value(label);
     }
     json_decref(all);
+    if (f->model->spec.head == HEAD_LM) {
+        f->batch.step_examples = tokens - n;
+        for (int s = 0; s < n; s++)
+            for (int t = r.offset[s]; t < r.offset[s + 1]; t++)
+                r.label[t] = t + 1 < r.offset[s + 1] ? r.ids[t + 1] : -1;
+    }
     place(f, &r);
 }
 
@@ -137,7 +143,7 @@ void fixture_batch_random(struct fixture *f, const int *length, int n)
         r.ids[t] = 2 + rng_below(&f->rng, RNG_DATA, 0, 0, 1, (uint64_t)t, c->vocab - 2);
         if (c->type_vocab > 0) r.types[t] = rng_below(&f->rng, RNG_DATA, 0, 0, 2, (uint64_t)t, c->type_vocab);
     }
-    if (f->model->spec.head == HEAD_MLM)
+    if (f->model->spec.head == HEAD_MLM || f->model->spec.head == HEAD_LM)
         for (int t = 0; t < tokens; t++) {
             r.label[t] = t % 3 == 1 ? r.ids[t] : -1;
             targets += t % 3 == 1;

@@ -23,7 +23,8 @@ status fixture_open(struct fixture *, const char *path, enum head_kind, int labe
 void fixture_random(struct fixture *, const char *config, enum head_kind, int labels);
 void fixture_close(struct fixture *);
 
-/* The sequences of a golden batch.json, or random ones of these lengths (labels or targets are set by the head). */
+/* The sequences of a golden batch.json (with HEAD_LM every token predicts the next), or random ones of these lengths
+ * (labels or targets are set by the head). */
 void fixture_batch_file(struct fixture *, const char *path);
 void fixture_batch_random(struct fixture *, const int *length, int n);
 /* Sequences first .. first+n-1 of the batch of another fixture, same places of randomness. */

@@ -10,6 +10,7 @@
 
 const char *const encoder_cases[ENCODER_CASES] = {"deberta_v3_cls2",      "deberta_v3_long", "deberta_v3_reg",
                                                   "deberta_v3_buckets32", "bert_cls",        "roberta_cls"};
+const char *const language_cases[LANGUAGE_CASES] = {"phi_lm", "qwen2_lm", "llama_lm"};
 
 struct golden {
     struct fixture f;
@@ -71,36 +72,69 @@ static void compare_grads(struct golden *g)
     }
 }
 
+static void begin_case(struct golden *g, const char *case_name, enum head_kind head)
+{
+    char dir[512];
+    snprintf(dir, sizeof dir, "%s/%s", shared_path("golden/models"), case_name);
+    notice_quiet(1);
+    ck_ok(fixture_open(&g->f, dir, head, 0));
+    g->info = load(path_join(g->f.arena, dir, "case.json"));
+    ck_ok(checkpoint_open(path_join(g->f.arena, dir, "expected.safetensors"), g->f.arena, &g->want));
+    fixture_batch_file(&g->f, path_join(g->f.arena, dir, "batch.json"));
+    fixture_thaw_all(&g->f);
+}
+
+static void end_case(struct golden *g)
+{
+    json_decref(g->info);
+    checkpoint_close(&g->want);
+    fixture_close(&g->f);
+}
+
+static void compare_hidden(struct golden *g, const struct mat *hidden)
+{
+    char name[64];
+    for (int i = 0; i <= g->f.model->config.layers; i++) {
+        snprintf(name, sizeof name, "hidden.%d", i);
+        compare(g, name, hidden[i].a, (size_t)g->f.batch.offset[1] * (size_t)hidden[i].cols, "hidden_abs", 0);
+    }
+}
+
 void check_golden_model(const char *case_name, double exact)
 {
     struct golden g = {.exact = exact};
     struct mat logits, hidden[64];
-    char dir[512], name[64];
-    snprintf(dir, sizeof dir, "%s/%s", shared_path("golden/models"), case_name);
-    notice_quiet(1);
-    ck_ok(fixture_open(&g.f, dir, HEAD_CLASSIFY, 0));
-    struct arena *arena = g.f.arena;
-    g.info = load(path_join(arena, dir, "case.json"));
-    ck_ok(checkpoint_open(path_join(arena, dir, "expected.safetensors"), arena, &g.want));
-    fixture_batch_file(&g.f, path_join(arena, dir, "batch.json"));
-    fixture_thaw_all(&g.f);
+    begin_case(&g, case_name, HEAD_CLASSIFY);
     double loss = fixture_step(&g.f, &logits, hidden);
     real loss_real = (real)loss;
     size_t outputs = (size_t)(logits.rows * logits.cols);
     compare(&g, "logits", logits.a, outputs, "logits_abs", 0);
     compare(&g, "loss", &loss_real, 1, "loss_abs", 0);
-    for (int i = 0; i <= g.f.model->config.layers; i++) {
-        snprintf(name, sizeof name, "hidden.%d", i);
-        compare(&g, name, hidden[i].a, (size_t)g.f.batch.offset[1] * (size_t)hidden[i].cols, "hidden_abs", 0);
-    }
+    compare_hidden(&g, hidden);
     compare_grads(&g);
     /* Without hidden states only the first tokens of the last block are computed: the same bits. */
-    real *all = arena_alloc(arena, sizeof(real) * outputs);
+    real *all = arena_alloc(g.f.arena, sizeof(real) * outputs);
     memcpy(all, logits.a, sizeof(real) * outputs);
     ck_assert_double_eq(fixture_step(&g.f, &logits, NULL), loss);
     ck_assert_mem_eq(all, logits.a, sizeof(real) * outputs);
     compare_grads(&g);
-    json_decref(g.info);
-    checkpoint_close(&g.want);
-    fixture_close(&g.f);
+    end_case(&g);
+}
+
+void check_golden_language(const char *case_name, double exact)
+{
+    struct golden g = {.exact = exact};
+    struct mat logits, hidden[64];
+    begin_case(&g, case_name, HEAD_LM);
+    const int32_t *label = g.f.batch.label;
+    g.f.batch.label = NULL; /* all rows */
+    arena_reset(g.f.tape, (struct arena_mark){0});
+    ck_ok(model_forward(g.f.model, &g.f.pass, &logits, hidden));
+    compare(&g, "logits", logits.a, (size_t)(logits.rows * logits.cols), "logits_abs", 0);
+    compare_hidden(&g, hidden);
+    g.f.batch.label = label;
+    real loss = (real)fixture_step(&g.f, NULL, NULL);
+    compare(&g, "loss", &loss, 1, "loss_abs", 0);
+    compare_grads(&g);
+    end_case(&g);
 }

@@ -25,6 +25,16 @@ struct tiny {
 #define LONG "\"position_buckets\": 8, \"max_position_embeddings\": 16, "
 #define V3 "\"position_biased_input\": false, \"type_vocab_size\": 0, \"share_att_key\": true, "
 
+#define DECODER \
+    "\"num_hidden_layers\": 2, \"intermediate_size\": 20, \"vocab_size\": 40, \"max_position_embeddings\": 100, " \
+    "\"resid_pdrop\": 0.2, \"embd_pdrop\": 0.1, \"attention_dropout\": 0.2, "
+#define PHI \
+    "{\"model_type\": \"phi\", " DECODER \
+    "\"hidden_size\": 20, \"num_attention_heads\": 2, \"partial_rotary_factor\": 0.4}"
+#define QWEN2 \
+    "{\"model_type\": \"qwen2\", " DECODER \
+    "\"hidden_size\": 24, \"num_attention_heads\": 6, \"num_key_value_heads\": 2, \"rope_theta\": 1000}"
+
 static const struct tiny models[] = {
     {"deberta", DEBERTA SHORT V3 "\"pos_att_type\": [\"p2c\", \"c2p\"]}", HEAD_CLASSIFY, 2, {5, 9, 1, 3}},
     {"deberta, log buckets and beyond",
@@ -74,8 +84,27 @@ static const struct tiny models[] = {
      HEAD_MLM,
      0,
      {5, 9, 1}},
+    {"phi", PHI, HEAD_LM, 0, {5, 9, 1, 70}},
+    {"phi classifier", PHI, HEAD_CLASSIFY, 3, {5, 9, 1}},
+    {"qwen2", QWEN2, HEAD_LM, 0, {7, 66, 2}},
+    {"qwen2 regression", QWEN2, HEAD_CLASSIFY, 1, {7, 12, 2}},
+    {"llama, tied, wide heads",
+     "{\"model_type\": \"llama\", " DECODER
+     "\"hidden_size\": 12, \"num_attention_heads\": 3, \"head_dim\": 6, \"tie_word_embeddings\": true, "
+     "\"rope_scaling\": {\"type\": \"linear\", \"factor\": 2.5}}",
+     HEAD_LM,
+     0,
+     {5, 9, 1}},
+    {"llama, biases, llama3 angles",
+     "{\"model_type\": \"llama\", " DECODER
+     "\"hidden_size\": 16, \"num_attention_heads\": 2, \"num_key_value_heads\": 1, \"attention_bias\": true, "
+     "\"mlp_bias\": true, \"rope_scaling\": {\"rope_type\": \"llama3\", \"factor\": 4, \"low_freq_factor\": 1, "
+     "\"high_freq_factor\": 4, \"original_max_position_embeddings\": 64}}",
+     HEAD_LM,
+     0,
+     {5, 9, 1}},
 };
-enum { MODELS = sizeof models / sizeof models[0] };
+enum { MODELS = sizeof models / sizeof models[0], DECODERS = 6 }; /* the last ones */
 
 static void open_tiny(struct fixture *f, const struct tiny *t)
 {
@@ -87,7 +116,7 @@ static void open_tiny(struct fixture *f, const struct tiny *t)
     fixture_thaw_all(f);
 }
 
-/* d loss / d p along v by central differences. */
+/* d loss / d p along v by central differences; two steps together cancel the error's leading term. */
 static double difference(struct fixture *f, struct param *p, const real *v, double h)
 {
     size_t n = param_size(p);
@@ -113,7 +142,7 @@ static void check_all(struct fixture *f, const char *what)
         double slope = 0;
         rng_fill_normal(&f->rng, "direction", v, n, 0, 1);
         for (size_t k = 0; k < n; k++) slope += v[k] * p->grad[k];
-        double error = fabs(slope - difference(f, p, v, 1e-5));
+        double error = fabs(slope - (4 * difference(f, p, v, 1e-5) - difference(f, p, v, 2e-5)) / 3);
         largest = fabs(slope) > largest ? fabs(slope) : largest;
         ck_assert_msg(error <= 1e-7 * fmax(1, fabs(slope)), "%s: %s: slope %.10g, off by %g", what, p->name, slope,
                       error);
@@ -158,6 +187,22 @@ START_TEST(whole_table)
 }
 END_TEST
 
+/* Blocks run again in the backward pass: the same bits. */
+START_TEST(recomputed)
+{
+    struct fixture f, g;
+    open_tiny(&f, &models[_i]);
+    open_tiny(&g, &models[_i]);
+    f.pass.train = g.pass.train = true;
+    g.model->recompute = true;
+    ck_assert_double_eq(fixture_step(&f, NULL, NULL), fixture_step(&g, NULL, NULL));
+    for (int i = 0; i < f.reg.count; i++)
+        ck_assert_mem_eq(f.reg.list[i]->grad, g.reg.list[i]->grad, sizeof(real) * param_size(f.reg.list[i]));
+    fixture_close(&f);
+    fixture_close(&g);
+}
+END_TEST
+
 /* Something on every point: y = x o x. */
 static status square(struct use *u, const struct mat *x, struct mat *y)
 {
@@ -175,12 +220,14 @@ static status square_backward(struct use *u, const struct mat *x, const struct m
     return ST_OK;
 }
 
+static const int point_models[] = {0, MODELS - 6, MODELS - 4};
+
 START_TEST(points)
 {
     static const struct site_ops ops = {square, square_backward};
     struct fixture f;
     int found = 0;
-    open_tiny(&f, &models[0]);
+    open_tiny(&f, &models[point_models[_i]]);
     for (int i = 0; i < f.model->sites; i++)
         if (f.model->site[i]->kind == SITE_POINT) {
             f.model->site[i]->ops = &ops;
@@ -214,26 +261,29 @@ static double weighted(struct fixture *f, struct mat *w, int backward)
 START_TEST(hidden_states)
 {
     struct fixture f;
-    struct tiny t = models[0];
+    struct tiny t = models[point_models[_i]];
     struct mat w = {0};
     t.head = HEAD_NONE;
     open_tiny(&f, &t);
     weighted(&f, &w, 1);
-    struct param *p = param_find(&f.reg, "deberta.embeddings.word_embeddings.weight");
+    struct param *p = f.reg.list[0]; /* the word table */
+    ck_assert(strstr(p->name, "embed") && p->cols == f.model->config.hidden);
     size_t n = param_size(p);
     real *v = arena_alloc(f.arena, n * sizeof *v), *old = arena_alloc(f.arena, n * sizeof *v);
-    double slope = 0, h = 1e-5, side[2];
+    double slope = 0, h = 1e-5, side[4];
     rng_fill_normal(&f.rng, "direction", v, n, 0, 1);
     memcpy(old, p->data, n * sizeof *old);
     for (size_t k = 0; k < n; k++) slope += v[k] * p->grad[k];
-    for (int s = 0; s < 2; s++) {
-        for (size_t k = 0; k < n; k++) p->data[k] = old[k] + (s ? -h : h) * v[k];
+    for (int s = 0; s < 4; s++) { /* see difference() */
+        for (size_t k = 0; k < n; k++) p->data[k] = old[k] + (s % 2 ? -h : h) * (1 + s / 2) * v[k];
         side[s] = weighted(&f, &w, 0);
     }
-    ck_assert_double_eq_tol(slope, (side[0] - side[1]) / (2 * h), 1e-6 * fabs(slope));
+    double found = (8 * (side[0] - side[1]) - (side[2] - side[3])) / (12 * h);
+    ck_assert_double_eq_tol(slope, found, 1e-6 * fabs(slope));
     fixture_close(&f);
 }
 END_TEST
 
 PG_TESTS(LOOP_TEST(differences, 0, MODELS), LOOP_TEST(differences_with_dropout, 0, MODELS),
-         LOOP_TEST(whole_table, 0, MODELS), TEST(points), TEST(hidden_states))
+         LOOP_TEST(whole_table, 0, MODELS), LOOP_TEST(recomputed, MODELS - DECODERS, MODELS), LOOP_TEST(points, 0, 3),
+         LOOP_TEST(hidden_states, 0, 3))

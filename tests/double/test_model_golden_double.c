@@ -10,4 +10,11 @@ START_TEST(golden)
 }
 END_TEST
 
-PG_TESTS(LOOP_TEST(golden, 0, ENCODER_CASES))
+START_TEST(language)
+{
+    NEED_SHARED("golden/models");
+    check_golden_language(language_cases[_i], 1e-7);
+}
+END_TEST
+
+PG_TESTS(LOOP_TEST(golden, 0, ENCODER_CASES), LOOP_TEST(language, 0, LANGUAGE_CASES))
