@@ -6,13 +6,14 @@
 #include "core/ops.h"
 #include "models/decoder.h"
 
-/* Elements of logits that exist at a time: rows enough for the products, a small part of the model. */
-enum { CHUNK = 1 << 24, ROWS_LEAST = 16, ROWS_MOST = 512 };
+/* Elements of logits that exist at a time: rows enough for the products, a small part of the model. A multiple of the
+ * run of rows that column sums add up from zero, so that parts give the bits of the whole. */
+enum { CHUNK = 1 << 24, ROWS_STEP = 64, ROWS_MOST = 512 };
 
 static int chunk_rows(int vocab)
 {
-    int rows = CHUNK / vocab;
-    return rows < ROWS_LEAST ? ROWS_LEAST : rows > ROWS_MOST ? ROWS_MOST : rows;
+    int rows = CHUNK / vocab / ROWS_STEP * ROWS_STEP;
+    return rows < ROWS_STEP ? ROWS_STEP : rows > ROWS_MOST ? ROWS_MOST : rows;
 }
 
 /* The decoder and its last forward pass. */
