@@ -34,8 +34,7 @@ struct model_config {
     double embed_dropout;                                   /* behind the embedding */
     bool qkv_bias, attn_out_bias, ffn_bias, head_bias;      /* which linear layers have one */
     bool tied;                                              /* output layer = word embedding */
-    bool early_phi;                                         /* the layout of Phi's first release: see checkpoint names
-                                                               in early_phi.h */
+    bool early_phi;                                         /* tensors are named as in early_phi.h */
 };
 
 /* dir/config.json. Errors name the file, the key and what was expected; an unknown model_type lists the supported ones.

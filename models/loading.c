@@ -6,6 +6,7 @@
 #include <string.h>
 #include "core/rng.h"
 #include "core/text.h"
+#include "models/early_phi.h"
 
 enum { NAME_MAX_BYTES = 512 };
 
@@ -43,6 +44,15 @@ static const struct tensor *find(const struct loader *l, const char *name)
         if (t) return t;
     }
     return NULL;
+}
+
+/* The tensor in the layout of Phi's first release; *part: see early_phi.h. */
+static const struct tensor *find_early(const struct loader *l, const char *name, int *part)
+{
+    char early[NAME_MAX_BYTES];
+    bool known =
+        l->model->config.early_phi && !l->model->spec.random && early_phi_name(name, early, sizeof early, part);
+    return known ? checkpoint_find(&l->model->ckpt, early) : NULL;
 }
 
 bool loader_has(const struct loader *l, const char *name)
@@ -85,10 +95,28 @@ static status check(const struct tensor *t, int rows, int cols)
     return ST_OK;
 }
 
+/* A third of the rows of a tensor that holds query, key and value one below the other; a bias has one dimension. */
+static status third(const struct tensor *t, int part, int rows, int cols, struct tensor *out)
+{
+    TRY(rows == 1 ? check(t, 1, 3 * cols) : check(t, 3 * rows, cols));
+    *out = *t;
+    out->shape[0] /= 3;
+    out->data += (int64_t)part * out->shape[0] * t->stride[0] * dtype_bytes(t->dtype);
+    return ST_OK;
+}
+
 /* The tensor, checked and marked as used, as a source. */
 static status source(struct loader *l, const char *name, int rows, int cols, struct wsrc *src)
 {
+    struct tensor view;
+    int part = -1;
     const struct tensor *t = find(l, name);
+    if (!t && (t = find_early(l, name, &part)) != NULL && part >= 0) {
+        TRY(third(t, part, rows, cols, &view));
+        TRY(tensor_source(&view, l->model->arena, src));
+        l->used[t - l->model->ckpt.tensor] = true;
+        return ST_OK;
+    }
     FAIL_IF(!t, ST_INPUT, "%s: the tensor '%s' is missing", l->model->ckpt.path, name);
     TRY(check(t, rows, cols));
     TRY(tensor_source(t, l->model->arena, src));

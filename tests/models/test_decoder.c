@@ -3,6 +3,7 @@
 #include "tests/pgtest.h"
 
 #include <math.h>
+#include "core/file.h"
 #include "core/parallel.h"
 #include "models/language.h"
 #include "models/rotary.h"
@@ -446,6 +447,101 @@ START_TEST(every_allocation_may_fail)
 }
 END_TEST
 
+/* ---- Phi's first release ---- */
+
+struct early {
+    struct tensor_out out[64];
+    int count;
+};
+
+static void add(struct early *e, const char *name, int rows, int cols, const float *data)
+{
+    struct tensor_out *t = &e->out[e->count++];
+    *t = (struct tensor_out){.name = name, .dtype = DT_F32, .dims = rows ? 2 : 1, .data = data};
+    t->shape[0] = rows ? rows : cols;
+    t->shape[1] = rows ? cols : 0;
+}
+
+static const float *floats_of(struct fixture *f, const char *pattern, int layer, size_t *n)
+{
+    char name[128];
+    snprintf(name, sizeof name, pattern, layer);
+    const struct param *p = param_find(&f->reg, name);
+    ck_assert_msg(p != NULL, "%s", name);
+    float *x = arena_alloc(f->arena, sizeof *x * param_size(p));
+    for (size_t i = 0; i < param_size(p); i++) x[i] = (float)p->data[i];
+    *n = param_size(p);
+    return x;
+}
+
+/* One tensor under its old name; wide: columns of a matrix, 0: a vector. */
+static void rename_one(struct fixture *f, struct early *e, const char *modern, const char *old, int layer, int wide)
+{
+    size_t n;
+    const float *x = floats_of(f, modern, layer, &n);
+    char *name = arena_printf(f->arena, old, layer);
+    add(e, name, wide ? (int)n / wide : 0, wide ? wide : (int)n, x);
+}
+
+static void fuse(struct fixture *f, struct early *e, const char *kind, int layer, int wide)
+{
+    static const char *const one[] = {"q", "k", "v"};
+    float *all = NULL;
+    size_t n = 0;
+    for (int i = 0; i < 3; i++) {
+        char pattern[128];
+        snprintf(pattern, sizeof pattern, "model.layers.%%d.self_attn.%s_proj.%s", one[i], kind);
+        const float *x = floats_of(f, pattern, layer, &n);
+        if (!all) all = arena_alloc(f->arena, 3 * n * sizeof *all);
+        memcpy(all + (size_t)i * n, x, n * sizeof *all);
+    }
+    char *name = arena_printf(f->arena, "transformer.h.%d.mixer.Wqkv.%s", layer, kind);
+    add(e, name, wide ? 3 * (int)n / wide : 0, wide ? wide : 3 * (int)n, all);
+}
+
+START_TEST(first_release_of_phi)
+{
+    static const char config[] =
+        "{\"model_type\": \"phi-msft\", \"n_layer\": 3, \"n_inner\": 40, \"vocab_size\": 60, \"n_positions\": 200, "
+        "\"n_embd\": 40, \"n_head\": 2, \"rotary_dim\": 8, \"n_head_kv\": null, \"layer_norm_epsilon\": 1e-5, "
+        "\"activation_function\": \"gelu_new\", \"resid_pdrop\": 0.2, \"embd_pdrop\": 0.1, \"attn_pdrop\": 0.1}";
+    static struct early e;
+    struct fixture f, g;
+    char dir[512];
+    open_model(&f, 0, HEAD_LM);
+    rename_one(&f, &e, "model.embed_tokens.weight", "transformer.embd.wte.weight", 0, 40);
+    for (int l = 0; l < 3; l++) {
+        rename_one(&f, &e, "model.layers.%d.input_layernorm.weight", "transformer.h.%d.ln.weight", l, 0);
+        rename_one(&f, &e, "model.layers.%d.input_layernorm.bias", "transformer.h.%d.ln.bias", l, 0);
+        fuse(&f, &e, "weight", l, 40);
+        fuse(&f, &e, "bias", l, 0);
+        rename_one(&f, &e, "model.layers.%d.self_attn.dense.weight", "transformer.h.%d.mixer.out_proj.weight", l, 40);
+        rename_one(&f, &e, "model.layers.%d.self_attn.dense.bias", "transformer.h.%d.mixer.out_proj.bias", l, 0);
+        rename_one(&f, &e, "model.layers.%d.mlp.fc1.weight", "transformer.h.%d.mlp.fc1.weight", l, 40);
+        rename_one(&f, &e, "model.layers.%d.mlp.fc1.bias", "transformer.h.%d.mlp.fc1.bias", l, 0);
+        rename_one(&f, &e, "model.layers.%d.mlp.fc2.weight", "transformer.h.%d.mlp.fc2.weight", l, 40);
+        rename_one(&f, &e, "model.layers.%d.mlp.fc2.bias", "transformer.h.%d.mlp.fc2.bias", l, 0);
+    }
+    rename_one(&f, &e, "model.final_layernorm.weight", "lm_head.ln.weight", 0, 0);
+    rename_one(&f, &e, "model.final_layernorm.bias", "lm_head.ln.bias", 0, 0);
+    rename_one(&f, &e, "lm_head.weight", "lm_head.linear.weight", 0, 40);
+    rename_one(&f, &e, "lm_head.bias", "lm_head.linear.bias", 0, 0);
+    snprintf(dir, sizeof dir, "%s/early", temp_dir());
+    ck_ok(file_make_dirs(dir));
+    ck_ok(file_write_atomic(path_join(f.arena, dir, "config.json"), config, strlen(config)));
+    ck_ok(safetensors_write(path_join(f.arena, dir, "model.safetensors"), e.out, e.count, NULL));
+    ck_ok(fixture_open(&g, dir, HEAD_LM, 0));
+    g.batch = f.batch;
+    struct mat want = all_logits(&f), got = all_logits(&g);
+    same_rows(&want, 0, &got, 0, want.rows);
+    fixture_close(&g);
+    e.out[3].shape[0] -= 3; /* the fused tensor of the first block */
+    ck_ok(safetensors_write(path_join(f.arena, dir, "model.safetensors"), e.out, e.count, NULL));
+    ck_fails(fixture_open(&g, dir, HEAD_LM, 0), ST_INPUT, "Wqkv.weight' has the shape [117, 40], expected [120, 40]");
+    fixture_close(&f);
+}
+END_TEST
+
 /* ---- angles ---- */
 
 START_TEST(angles_of_llama3)
@@ -477,4 +573,5 @@ PG_TESTS(LOOP_TEST(alone_or_in_a_batch, 0, CONFIGS), LOOP_TEST(later_tokens_are_
          LOOP_TEST(chosen_logits, 0, CONFIGS), LOOP_TEST(kept_rows_change_nothing, 0, CONFIGS),
          LOOP_TEST(shared_beginning, 0, CONFIGS), LOOP_TEST(greedy_text, 0, CONFIGS),
          LOOP_TEST(recomputed_and_threads, 0, CONFIGS), LOOP_TEST(classifier_reads_the_last_token, 0, CONFIGS),
-         LOOP_TEST(wrong_input, 0, CONFIGS), LOOP_TEST(every_allocation_may_fail, 0, CONFIGS), TEST(angles_of_llama3))
+         LOOP_TEST(wrong_input, 0, CONFIGS), LOOP_TEST(every_allocation_may_fail, 0, CONFIGS),
+         TEST(first_release_of_phi), TEST(angles_of_llama3))
