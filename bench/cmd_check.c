@@ -27,7 +27,7 @@ struct check {
     const struct experiment *e;
     struct arena *arena;
     const char *cache;
-    int problems, measured, unmeasured;
+    int problems, measured, unmeasured, warnings;
     status first;    /* the first problem's */
     char last[1024]; /* the last problem told: cells that share a file share its fault */
     double seconds, memory, begin;
@@ -103,12 +103,17 @@ static status load_data(struct check *c, const struct cell *cell, struct arena *
 
 /* ---- cells ---- */
 
-static void print_estimate(const struct cell *cell, const struct estimate *e)
+static void print_name(const struct cell *cell)
 {
-    char t[32];
     const char *slash = strchr(cell->label, '/');
     printf("  %.*s", (int)(slash - cell->label), cell->label);
     for (int i = 0; i < cell->sweeps; i++) printf(" %s=%s", cell->sweep_key[i], cell->sweep_value[i]);
+}
+
+static void print_estimate(const struct cell *cell, const struct estimate *e)
+{
+    char t[32];
+    print_name(cell);
     printf(": %.0f parameters + head %.0f; %ld steps, %d evaluations; %s, %.0f MB\n", e->trained, e->head, e->steps,
            e->evaluations, progress_time(e->seconds, t, sizeof t), e->memory / 1e6);
 }
@@ -120,6 +125,20 @@ static status estimate_quietly(const struct cell *cell, const struct cell_data *
     status st = estimate_cell(cell, data, est);
     notice_quiet(0);
     return st;
+}
+
+/* What the method tells of the run before it begins. */
+static status print_forecast(struct check *c, const struct cell *cell, const struct cell_data *data)
+{
+    struct forecast f;
+    notice_quiet(1);
+    status st = forecast_cell(cell, data, &f);
+    notice_quiet(0);
+    if (st != ST_OK || !*f.text) return st;
+    print_name(cell);
+    printf(": %s%s\n", f.warns ? "warning: " : "", f.text);
+    c->warnings += f.warns;
+    return ST_OK;
 }
 
 static void check_cell(struct check *c, const struct cell *cell, int first_of_task)
@@ -138,6 +157,7 @@ static void check_cell(struct check *c, const struct cell *cell, int first_of_ta
             if (est.memory > c->memory) c->memory = est.memory;
         }
     }
+    if (st == ST_OK) st = print_forecast(c, cell, &data);
     if (st != ST_OK) problem(c, st);
     cell_data_close(&data);
     arena_free(arena);
@@ -179,7 +199,10 @@ static status run_check(const void *options, char **args, int count, struct aren
     if (c.problems == 0) check_cells(&c);
     print_cost(&c);
     FAIL_IF(c.problems, c.first, "%s: %d problem%s found", path, c.problems, c.problems > 1 ? "s" : "");
-    printf("ok\n");
+    if (c.warnings)
+        printf("ok, with %d warning%s\n", c.warnings, c.warnings > 1 ? "s" : "");
+    else
+        printf("ok\n");
     return ST_OK;
 }
 
@@ -189,7 +212,8 @@ const struct command command_check = {
     .usage = "EXPERIMENT.ini [options]",
     .details = "Reads the experiment, the model and all data, and tokenises what is not in the cache yet. Then every "
                "row runs one training step and one evaluation batch of every task, whose time and memory are "
-               "multiplied up. Nothing is recorded.",
+               "multiplied up. Methods tell what can be foreseen of their runs: B-LoRA, whether its gates have the "
+               "steps and the rate to close. Nothing is recorded.",
     .options = check_options,
     .option_size = sizeof(struct check_options),
     .min_args = 1,

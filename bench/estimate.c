@@ -144,3 +144,29 @@ status estimate_cell(const struct cell *cell, const struct cell_data *data, stru
     arena_free(p.arena);
     return st;
 }
+
+/* ---- forecasts ---- */
+
+struct shape { /* of the schedule */
+    const struct cell *cell;
+    struct plan plan;
+};
+
+static double share_of_rate(const void *ctx, uint64_t step)
+{
+    const struct shape *s = ctx;
+    return schedule_rate((enum schedule)s->cell->train.schedule, 1, s->plan.warmup, s->plan.steps, (long)step);
+}
+
+status forecast_cell(const struct cell *cell, const struct cell_data *data, struct forecast *out)
+{
+    struct shape shape = {.cell = cell};
+    struct session session;
+    *out = (struct forecast){0};
+    if (!cell->method->forecast) return ST_OK;
+    TRY(plan_make(&cell->train, data->train.tokens.n, &shape.plan));
+    TRY(cell_session_open(cell, shape.plan.steps, &session));
+    cell->method->forecast(&session.run, share_of_rate, &shape, out);
+    session_close(&session);
+    return ST_OK;
+}

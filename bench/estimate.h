@@ -17,4 +17,8 @@ struct estimate {
 /* data: of the cell, loaded. Opens the model, attaches the method, trains two steps on a copy that is thrown away. */
 status estimate_cell(const struct cell *, const struct cell_data *, struct estimate *);
 
+/* What the cell's method tells of the run before it begins; text "" when it has nothing to tell. Opens the model only.
+ */
+status forecast_cell(const struct cell *, const struct cell_data *, struct forecast *);
+
 #endif

@@ -22,6 +22,11 @@ struct gate gate_decided(double phi)
     return (struct gate){phi > threshold ? 1 : 0, 0};
 }
 
+double gate_travel(double phi)
+{
+    return phi > threshold ? phi - threshold : 0;
+}
+
 struct gate gate_chance(double phi)
 {
     double q = logistic_portable(phi - closed_shift);

@@ -15,6 +15,8 @@ struct gate {
 struct gate gate_sampled(double phi, double u);
 /* 1 when phi > -0.9353, else 0: the chance of z = 0 is below 0.34. */
 struct gate gate_decided(double phi);
+/* How far phi must come down for the gate to be decided closed; 0: it is. */
+double gate_travel(double phi);
 /* P(z > 0) and its slope, as a gate. */
 struct gate gate_chance(double phi);
 

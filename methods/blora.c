@@ -34,88 +34,39 @@ struct options {
     int form, rank, e_init, ranges, range_clip, reg, noise, placement, rank_penalty;
     double alpha, dropout, phi, xi, lambda_q, lambda_r, gate_lr, range_lr, gates_open, gates_fixed;
 };
-#define AT(field) .offset = offsetof(struct options, field)
+#define AT(field) offsetof(struct options, field)
 
 static const struct option options[] = {
-    {.name = "sites",
-     .type = OPT_STRING,
-     AT(sites),
-     .def = "qkv",
-     .choices = "LIST",
-     .help = "layers: roles or name patterns joined by +; pooler+classifier: head quantisers too"},
-    {.name = "form",
-     .type = OPT_ENUM,
-     AT(form),
-     .choices = "q|ra|qra",
-     .def = "qra",
-     .help = "what is learned besides the update: bits, ranks, or both"},
-    {.name = "rank", .type = OPT_INT, AT(rank), .lo = 1, .hi = 4096, .def = "8", .help = "largest rank r"},
-    {.name = "alpha", .type = OPT_REAL, AT(alpha), .hi = 1e6, .def = "16", .help = "scale of the update, times rank"},
-    {.name = "dropout", .type = OPT_REAL, AT(dropout), .hi = 0.99, .def = "0", .help = "dropout on the input of A"},
-    {.name = "phi", .type = OPT_REAL, AT(phi), .lo = -20, .hi = 20, .def = "6", .help = "start of the bit gates"},
-    {.name = "xi", .type = OPT_REAL, AT(xi), .lo = -20, .hi = 20, .def = "6", .help = "start of the rank gates"},
-    {.name = "lambda_q",
-     .type = OPT_REAL,
-     AT(lambda_q),
-     .hi = 1e6,
-     .def = "1",
-     .help = "penalty on bits, per quantiser (the loss is a mean over examples)"},
-    {.name = "lambda_r", .type = OPT_REAL, AT(lambda_r), .hi = 1e6, .def = "1", .help = "penalty on ranks, per layer"},
-    {.name = "gate_lr", .type = OPT_REAL, AT(gate_lr), .hi = 10, .def = "0.01", .help = "rate of all gates"},
-    {.name = "range_lr", .type = OPT_REAL, AT(range_lr), .hi = 10, .def = "0.001", .help = "rate of the ranges"},
-    {.name = "reg",
-     .type = OPT_ENUM,
-     AT(reg),
-     .choices = "const|bop",
-     .def = "const",
-     .help = "weight of b bits in the penalty: 1, or b times the share in the largest layer's products"},
-    {.name = "noise",
-     .type = OPT_ENUM,
-     AT(noise),
-     .choices = "step|call",
-     .def = "step",
-     .help = "gate noise: one draw a step, or another one for the relative table"},
-    {.name = "e_init",
-     .type = OPT_ENUM,
-     AT(e_init),
-     .choices = "normal|zero",
-     .def = "normal",
-     .help = "start of E: N(0, 1), or 0 with the smallest range"},
-    {.name = "ranges",
-     .type = OPT_ENUM,
-     AT(ranges),
-     .choices = "learned|fixed",
-     .def = "learned",
-     .help = "ranges after the first batch"},
-    {.name = "range_clip",
-     .type = OPT_BOOL,
-     AT(range_clip),
-     .def = "yes",
-     .help = "clip to the range; no: as the authors' code"},
-    {.name = "gates_open",
-     .type = OPT_REAL,
-     AT(gates_open),
-     .hi = 1,
-     .def = "0",
-     .help = "first part of the run: gates open, no noise, no penalty"},
-    {.name = "gates_fixed",
-     .type = OPT_REAL,
-     AT(gates_fixed),
-     .hi = 1,
-     .def = "0",
-     .help = "last part of the run: gates stay at their thresholded values, no penalty"},
-    {.name = "placement",
-     .type = OPT_ENUM,
-     AT(placement),
-     .choices = "paper|authors",
-     .def = "paper",
-     .help = "authors: two more quantisers (of W0 x + b, of the update), bias through that of W0"},
-    {.name = "rank_penalty",
-     .type = OPT_ENUM,
-     AT(rank_penalty),
-     .choices = "paper|authors",
-     .def = "paper",
-     .help = "authors: mean chance of a rank times the bit penalty of E, in place of the latter"},
+    {"sites", OPT_STRING, AT(sites), 0, 0, "qkv", "LIST",
+     "layers: roles or name patterns joined by +; pooler+classifier: head quantisers too", 0},
+    {"form", OPT_ENUM, AT(form), 0, 0, "qra", "q|ra|qra", "what is learned besides the update: bits, ranks, or both",
+     0},
+    {"rank", OPT_INT, AT(rank), 1, 4096, "8", NULL, "largest rank r", 0},
+    {"alpha", OPT_REAL, AT(alpha), 0, 1e6, "16", NULL, "scale of the update, times rank", 0},
+    {"dropout", OPT_REAL, AT(dropout), 0, 0.99, "0", NULL, "dropout on the input of A", 0},
+    {"phi", OPT_REAL, AT(phi), -20, 20, "6", NULL, "start of the bit gates", 0},
+    {"xi", OPT_REAL, AT(xi), -20, 20, "6", NULL, "start of the rank gates", 0},
+    {"lambda_q", OPT_REAL, AT(lambda_q), 0, 1e6, "1", NULL,
+     "penalty on bits, per quantiser (the loss is a mean over examples)", 0},
+    {"lambda_r", OPT_REAL, AT(lambda_r), 0, 1e6, "1", NULL, "penalty on ranks, per layer", 0},
+    {"gate_lr", OPT_REAL, AT(gate_lr), 0, 10, "0.01", NULL, "rate of all gates", 0},
+    {"range_lr", OPT_REAL, AT(range_lr), 0, 10, "0.001", NULL, "rate of the ranges", 0},
+    {"reg", OPT_ENUM, AT(reg), 0, 0, "const", "const|bop",
+     "weight of b bits in the penalty: 1, or b times the share in the largest layer's products", 0},
+    {"noise", OPT_ENUM, AT(noise), 0, 0, "step", "step|call",
+     "gate noise: one draw a step, or another one for the relative table", 0},
+    {"e_init", OPT_ENUM, AT(e_init), 0, 0, "normal", "normal|zero", "start of E: N(0, 1), or 0 with the smallest range",
+     0},
+    {"ranges", OPT_ENUM, AT(ranges), 0, 0, "learned", "learned|fixed", "ranges after the first batch", 0},
+    {"range_clip", OPT_BOOL, AT(range_clip), 0, 0, "yes", NULL, "clip to the range; no: as the authors' code", 0},
+    {"gates_open", OPT_REAL, AT(gates_open), 0, 1, "0", NULL, "first part of the run: gates open, no noise, no penalty",
+     0},
+    {"gates_fixed", OPT_REAL, AT(gates_fixed), 0, 1, "0", NULL,
+     "last part of the run: gates stay at their thresholded values, no penalty", 0},
+    {"placement", OPT_ENUM, AT(placement), 0, 0, "paper", "paper|authors",
+     "authors: two more quantisers (of W0 x + b, of the update), bias through that of W0", 0},
+    {"rank_penalty", OPT_ENUM, AT(rank_penalty), 0, 0, "paper", "paper|authors",
+     "authors: mean chance of a rank times the bit penalty of E, in place of the latter", 0},
     OPT_END,
 };
 
@@ -677,6 +628,29 @@ static void blora_report(const struct mrun *run, const struct site *site, int va
     out->bits_out = learned_bits_now(&ad->q[Q_OUT]);
 }
 
+/* ---- forecast ---- */
+
+/* AdamW moves a gate by its rate a step at most, so the sum of the rates is how far one can come. */
+static void blora_forecast(const struct mrun *run, double (*share)(const void *, uint64_t), const void *ctx,
+                           struct forecast *out)
+{
+    const struct options *o = run->options;
+    double travel = 0, needed = 0;
+    uint64_t learns = 0;
+    for (uint64_t step = 0; step < run->total_steps; step++) {
+        if (stage_of(run, step) != STAGE_LEARN) continue;
+        travel += o->gate_lr * share(ctx, step);
+        learns++;
+    }
+    if (o->form != FORM_RA) needed = gate_travel(o->phi);
+    if (o->form != FORM_Q && o->rank > 1) needed = fmax(needed, gate_travel(o->xi));
+    out->warns = travel < needed;
+    snprintf(out->text, sizeof out->text,
+             "gates learn in %llu of %llu steps and can travel %.2f; to close takes %.2f%s", (unsigned long long)learns,
+             (unsigned long long)run->total_steps, travel, needed,
+             out->warns ? ": they cannot act. Raise gate_lr or the steps, or start lower (phi, xi)" : "");
+}
+
 const struct method method_blora = {
     .name = "blora",
     .summary = "low-rank updates with learned bits and ranks (B-LoRA)",
@@ -693,4 +667,5 @@ const struct method method_blora = {
     .site_ops = {blora_forward, blora_backward},
     .penalty = blora_penalty,
     .report = blora_report,
+    .forecast = blora_forecast,
 };
