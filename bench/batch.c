@@ -61,11 +61,26 @@ status batch_order(const struct rng *rng, const struct tokens *t, int epoch, int
 
 /* ---- packing ---- */
 
+enum batch_target task_target(const struct task *task)
+{
+    if (task->kind == TASK_LM) return BATCH_TOKENS;
+    return task->labels == 1 ? BATCH_VALUES : BATCH_CLASSES;
+}
+
+int batch_weight(const struct tokens *t, const int *index, int n, enum batch_target target)
+{
+    long long sum = 0;
+    if (target != BATCH_TOKENS) return n;
+    for (int i = 0; i < n; i++) sum += (long long)t->label[index[i]];
+    return sum < 1 ? 1 : sum < INT32_MAX ? (int)sum : INT32_MAX;
+}
+
 struct packing { /* the arrays of a batch while they are written */
     int *offset;
     int32_t *ids, *types, *label;
     uint32_t *row_key, *slot;
     float *target;
+    enum batch_target wanted;
 };
 
 static status allocate(struct arena *arena, int n, int tokens, struct packing *p)
@@ -75,7 +90,7 @@ static status allocate(struct arena *arena, int n, int tokens, struct packing *p
     NEW(p->types, arena, tokens);
     NEW(p->row_key, arena, tokens);
     NEW(p->slot, arena, n);
-    NEW(p->label, arena, n);
+    NEW(p->label, arena, p->wanted == BATCH_TOKENS ? tokens : n);
     NEW(p->target, arena, n);
     return ST_OK;
 }
@@ -91,15 +106,17 @@ static void pack_example(const struct tokens *t, int example, int i, uint32_t sl
     }
     p->slot[i] = slot;
     p->offset[i + 1] = at + length;
-    if (!t->label) return;
+    for (int k = 0; k < length && p->wanted == BATCH_TOKENS; k++)
+        p->label[at + k] = k + 1 < length && p->types[at + k + 1] ? p->ids[at + k + 1] : -1;
+    if (!t->label || p->wanted == BATCH_TOKENS) return;
     p->label[i] = (int32_t)t->label[example];
     p->target[i] = t->label[example];
 }
 
-status batch_make(const struct tokens *t, const int *index, int n, int slot0, int step_examples, int regression,
-                  struct arena *arena, struct batch *b)
+status batch_make(const struct tokens *t, const int *index, int n, int slot0, int step_examples,
+                  enum batch_target target, struct arena *arena, struct batch *b)
 {
-    struct packing p;
+    struct packing p = {.wanted = target};
     int tokens = 0;
     FAIL_IF(slot0 + n > BATCH_MAX_EXAMPLES, ST_USAGE, "a batch of %d examples is too large: at most %d", slot0 + n,
             BATCH_MAX_EXAMPLES);
@@ -116,11 +133,11 @@ status batch_make(const struct tokens *t, const int *index, int n, int slot0, in
                         .tokens = tokens,
                         .offset = p.offset,
                         .ids = p.ids,
-                        .types = p.types,
+                        .types = target == BATCH_TOKENS ? NULL : p.types,
                         .row_key = p.row_key,
                         .slot = p.slot,
-                        .label = t->label && !regression ? p.label : NULL,
-                        .target = t->label && regression ? p.target : NULL,
+                        .label = t->label && target != BATCH_VALUES ? p.label : NULL,
+                        .target = t->label && target == BATCH_VALUES ? p.target : NULL,
                         .step_examples = step_examples};
     return ST_OK;
 }

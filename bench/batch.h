@@ -14,9 +14,17 @@ enum { BATCH_MAX_EXAMPLES = 1 << 16, BATCH_MAX_LENGTH = 1 << 16 }; /* what a row
 status batch_order(const struct rng *, const struct tokens *, int epoch, int batch, bool group_lengths,
                    struct arena *scratch, int *order);
 
+/* What a sequence is to be compared with: its class, its value, or for its target tokens what follows (TASK_LM). */
+enum batch_target { BATCH_CLASSES, BATCH_VALUES, BATCH_TOKENS };
+enum batch_target task_target(const struct task *);
+
 /* A packed batch of examples of a tokenised set: index[0..n-1] are rows of it; slot0: place of the first in the whole
- * step's batch (dropout is keyed by it); step_examples: examples in the whole step. Memory from arena. */
-status batch_make(const struct tokens *, const int *index, int n, int slot0, int step_examples, int regression,
+ * step's batch (dropout is keyed by it); step_examples: what the whole step's loss is a mean over, batch_weight of it.
+ * Memory from arena. */
+status batch_make(const struct tokens *, const int *index, int n, int slot0, int step_examples, enum batch_target,
                   struct arena *, struct batch *);
+
+/* Examples, or with BATCH_TOKENS target tokens (at least 1). */
+int batch_weight(const struct tokens *, const int *index, int n, enum batch_target);
 
 #endif

@@ -29,9 +29,9 @@ struct work {
     json_t *list;
 };
 
-static int regression(const struct work *w)
+static enum batch_target target(const struct work *w)
 {
-    return w->cell->task->labels == 1;
+    return task_target(w->cell->task);
 }
 
 /* ---- training
@@ -46,7 +46,7 @@ static status gradients(struct work *w, long step, const int *index, int n, stru
         struct batch b;
         double loss = 0;
         int some = n - i < micro ? n - i : micro;
-        TRY(batch_make(&w->data.train.tokens, index + i, some, i, n, regression(w), w->arena, &b));
+        TRY(batch_make(&w->data.train.tokens, index + i, some, i, n, target(w), w->arena, &b));
         if (step == 0 && part == 0) TRY(session_observe(&w->session, &b));
         TRY(session_micro(&w->session, &b, (uint64_t)step, part, &loss));
         sum->tokens += b.tokens, sum->examples += b.n;
@@ -133,7 +133,7 @@ static status eval_batch(struct work *w, const struct tokens *part, struct phase
     int *index;
     NEW(index, w->arena, part->n);
     for (int k = 0; k < part->n; k++) index[k] = k;
-    TRY(batch_make(part, index, part->n, 0, part->n, regression(w), w->arena, &b));
+    TRY(batch_make(part, index, part->n, 0, part->n, target(w), w->arena, &b));
     struct phase one = {.tokens = b.tokens, .examples = b.n, .flops = batch_flops(&w->session, &b, false)};
     double begin = progress_now();
     TRY(session_predict(&w->session, part, part->n, 0, w->arena, &logits, &loss));

@@ -23,20 +23,30 @@ static status make_halves(struct cell_set *set, struct arena *arena)
     NEW(set->half, arena, n);
     struct arena_mark mark = arena_mark(arena);
     NEW(perm, arena, n);
-    rng_permutation(&rng, RNG_DATA, 0, text_hash32(set->set->name), n, perm);
+    rng_permutation(&rng, RNG_DATA, 0, text_hash32(set->name), n, perm);
     for (int i = 0; i < n; i++) set->half[perm[i]] = i >= (n + 1) / 2;
     arena_reset(arena, mark);
     return ST_OK;
 }
 
-static status load_set(const struct cell *cell, const char *cache_dir, const struct task_set *set, int max_examples,
-                       struct arena *arena, struct cell_data *data, struct cell_set *out)
+static bool wants_rows(const struct task *task, const struct task_set *set)
 {
-    TRY(tokens_load(cell->task, set, cell->data_root, max_examples, data->tokenizer, cell_max_len(cell), cache_dir,
-                    false, arena, &out->tokens));
+    return set->kind != SET_TRAIN && (task->kind == TASK_CHOICE || task->generation);
+}
+
+static status load_set(const struct cell *cell, const struct task *task, const char *cache_dir,
+                       const struct task_set *set, int max_examples, struct arena *arena, struct cell_data *data,
+                       struct cell_set *out)
+{
+    bool own = task == cell->task;
+    TRY(tokens_load(task, set, cell->data_root, max_examples, data->tokenizer, own ? cell_max_len(cell) : task->max_len,
+                    cache_dir, wants_rows(task, set), arena, &out->tokens));
+    out->task = task;
     out->set = set;
+    out->name = own ? set->name : task->name;
+    out->scores = !own || !task->benchmark;
     FAIL_IF(out->tokens.n < 1 || !out->tokens.label, ST_INPUT, "task %s: the set %s holds no labelled examples",
-            cell->task->name, set->name);
+            task->name, set->name);
     return make_halves(out, arena);
 }
 
@@ -46,24 +56,35 @@ static void combine_hashes(struct cell_data *data)
     sha256_begin(&h);
     for (int i = -1; i < data->devs; i++) {
         const struct cell_set *set = i < 0 ? &data->train : &data->dev[i];
-        sha256_add(&h, set->set->name, strlen(set->set->name) + 1);
+        if (!set->set) continue;
+        sha256_add(&h, set->name, strlen(set->name) + 1);
         sha256_add(&h, set->tokens.data_hash, sizeof set->tokens.data_hash);
     }
     sha256_end(&h, data->hash);
+}
+
+/* The dev sets of the cell's task or of its benchmark. */
+static status load_devs(const struct cell *cell, const struct task *task, const char *cache_dir, struct arena *arena,
+                        struct cell_data *data)
+{
+    for (const struct task_set *set = task->set; set->name; set++)
+        if (set->kind == SET_DEV)
+            TRY(load_set(cell, task, cache_dir, set, cell->train.max_dev, arena, data, &data->dev[data->devs++]));
+    return ST_OK;
 }
 
 status cell_data_load(const struct cell *cell, const char *cache_dir, struct arena *arena, struct cell_data *data)
 {
     *data = (struct cell_data){0};
     TRY(tokenizer_open(cell->model_path, arena, &data->tokenizer));
-    for (const struct task_set *set = cell->task->set; set->name; set++) {
+    const struct task *task = cell->task;
+    for (const struct task_set *set = task->set; set->name; set++)
         if (set->kind == SET_TRAIN)
-            TRY(load_set(cell, cache_dir, set, cell->train.max_train, arena, data, &data->train));
-        if (set->kind == SET_DEV)
-            TRY(load_set(cell, cache_dir, set, cell->train.max_dev, arena, data, &data->dev[data->devs++]));
-    }
-    FAIL_IF(!data->train.set || data->devs == 0, ST_USAGE,
-            "task %s has no training or no dev set and cannot be trained", cell->task->name);
+            TRY(load_set(cell, task, cache_dir, set, cell->train.max_train, arena, data, &data->train));
+    TRY(load_devs(cell, task, cache_dir, arena, data));
+    if (task->benchmark) TRY(load_devs(cell, task->benchmark, cache_dir, arena, data));
+    FAIL_IF(data->devs == 0 || (!data->train.set && task->kind != TASK_CHOICE), ST_USAGE,
+            "task %s has no training or no dev set and cannot be trained", task->name);
     combine_hashes(data);
     return ST_OK;
 }

@@ -1,20 +1,24 @@
-/* The data of a cell: its tokenizer, its training set and all its dev sets as token ids, the halves of protocol
- * `split`, and one hash over all of it. */
+/* The data of a cell: its tokenizer, its training set, all its dev sets and those of its benchmark as token ids, the
+ * halves of protocol `split`, and one hash over all of it. */
 #ifndef PG_BENCH_CELL_DATA_H
 #define PG_BENCH_CELL_DATA_H
 
 #include "bench/experiment.h"
 
 struct cell_set {
+    const struct task *task; /* the cell's, or its benchmark */
     const struct task_set *set;
-    struct tokens tokens;
-    unsigned char *half; /* [n] 0: chooses, 1: reports; the same for every seed and method */
+    const char *name;     /* the set's, a benchmark's the task's */
+    bool scores;          /* the run's score is of this set: all dev sets, or with a benchmark only that */
+    struct tokens tokens; /* with rows for TASK_CHOICE and where texts are written */
+    unsigned char *half;  /* [n] 0: chooses, 1: reports; the same for every seed and method */
 };
 
+enum { CELL_SETS = 2 * TASK_SETS };
 struct cell_data {
     struct tokenizer *tokenizer;
-    struct cell_set train;
-    struct cell_set dev[TASK_SETS];
+    struct cell_set train; /* .set NULL: the task is only evaluated */
+    struct cell_set dev[CELL_SETS];
     int devs;
     char hash[65]; /* over the sets used */
 };

@@ -60,8 +60,10 @@ static status open_model(struct check *c, struct arena *arena)
     struct registry reg;
     struct model *m;
     struct rng rng = {0};
-    const struct model_spec spec = {
-        .path = c->e->cell[0].model_path, .head = HEAD_CLASSIFY, .num_labels = 2, .rng = &rng};
+    const struct model_spec spec = {.path = c->e->cell[0].model_path,
+                                    .head = c->e->cell[0].task->kind == TASK_CLASSES ? HEAD_CLASSIFY : HEAD_LM,
+                                    .num_labels = 2,
+                                    .rng = &rng};
     TRY(experiment_inputs(c->e, c->arena));
     TRY(registry_init(&reg, arena));
     TRY(model_open(&spec, arena, &reg, &m));
@@ -84,7 +86,7 @@ static void check_model(struct check *c)
 static void print_set(const struct cell_set *s)
 {
     const struct tokens *t = &s->tokens;
-    printf("  %s %d examples, %.1f tokens on average, longest %d", s->set->name, t->n,
+    printf("  %s %d examples, %.1f tokens on average, longest %d", s->name, t->n,
            (double)tokens_total(t) / (t->n ? t->n : 1), t->longest);
     if (t->truncated) printf(" (%d cut)", t->truncated);
     putchar('\n');
@@ -96,7 +98,7 @@ static status load_data(struct check *c, const struct cell *cell, struct arena *
     status st = cell_data_load(cell, c->cache, arena, data);
     if (st != ST_OK || !print) return st;
     printf("task %s\n", cell->task->name);
-    print_set(&data->train);
+    if (data->train.set) print_set(&data->train);
     for (int i = 0; i < data->devs; i++) print_set(&data->dev[i]);
     return ST_OK;
 }

@@ -1,9 +1,11 @@
 /* Scores of a saved adapter on labelled sets. */
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 #include "bench/cli.h"
 #include "bench/deploy.h"
 #include "bench/evaluate.h"
+#include "bench/scoring.h"
 
 static const struct option options[] = {
     DEPLOY_OPTIONS, DEPLOY_TEXT(set, "NAME", "labelled set; default: every dev set of the task"), OPT_END};
@@ -16,16 +18,39 @@ static void print_value(double v)
         printf(" %12.6f", v);
 }
 
+/* BLEU and NIST of texts that are written for the set's prompts. */
+static status write_texts(struct deployment *d, const struct scoring *job, double metric[TASK_METRICS])
+{
+    struct written w;
+    TRY(score_texts(job, d->arena, &w));
+    for (int k = 0; k < task_metric_count(d->task); k++) {
+        if (strcmp(d->task->metric[k], "bleu") == 0) metric[k] = w.bleu;
+        if (strcmp(d->task->metric[k], "nist") == 0) metric[k] = w.nist;
+    }
+    return ST_OK;
+}
+
 static status evaluate_variant(struct deployment *d, const struct task_set *set, const struct tokens *t, int variant,
                                const char *name)
 {
     struct arena_mark mark = arena_mark(d->arena);
     double metric[TASK_METRICS], loss;
-    float *logits, *pred;
-    TRY(session_predict(&d->session, t, d->eval_batch, variant, d->arena, &logits, &loss));
+    float *outputs, *pred;
+    const struct scoring job = {.session = &d->session,
+                                .tokenizer = d->tokenizer,
+                                .task = d->task,
+                                .tokens = t,
+                                .set_name = set->name,
+                                .variant_name = name,
+                                .variant = variant,
+                                .eval_batch = d->eval_batch};
+    TRY(score_set(&job, d->arena, &outputs, &loss));
     NEW(pred, d->arena, t->n);
-    predictions_of(logits, t->n, d->task->labels, pred);
-    TRY(task_metrics(d->task, pred, t->label, t->n, NULL, 0, d->arena, metric));
+    score_predictions(d->task, outputs, t->n, pred);
+    const struct predicted p = {
+        .kind = d->task->kind, .pred = pred, .label = t->label, .group = t->rows.group, .n = t->n};
+    TRY(task_metrics(d->task, &p, -1, d->arena, metric));
+    if (d->task->generation) TRY(write_texts(d, &job, metric));
     printf("%-16s %-10s %8d", set->name, *name ? name : "-", t->n);
     for (int k = 0; k < task_metric_count(d->task); k++) print_value(metric[k]);
     print_value(loss);

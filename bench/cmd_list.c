@@ -35,7 +35,7 @@ static status list_tasks(struct arena *arena)
 {
     (void)arena;
     for (const struct task *const *t = task_table; *t; t++)
-        printf("%-16s %-9s %s\n", (*t)->name, (*t)->metric[0] ? (*t)->metric[0] : "", (*t)->summary);
+        printf("%-16s %-10s %s\n", (*t)->name, (*t)->metric[0] ? (*t)->metric[0] : "", (*t)->summary);
     return ST_OK;
 }
 

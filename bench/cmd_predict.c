@@ -48,6 +48,8 @@ static status predict_sets(struct deployment *d, const struct deploy_options *o)
 {
     const struct task_set *set[TASK_SETS];
     int n, variant;
+    FAIL_IF(d->task->kind != TASK_CLASSES, ST_UNSUPPORTED,
+            "task %s has no classes or values to predict; `evaluate` scores its sets", d->task->name);
     TRY(find_variant(d, o->variant, &variant));
     TRY(deploy_sets(d, o->set, SET_TEST, set, &n));
     TRY(file_make_dirs(o->out));

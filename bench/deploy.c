@@ -120,7 +120,7 @@ static status check_alpha(const struct wanted *w, const struct deploy_options *o
 static status open_session(struct deployment *d, struct wanted *w, const struct deploy_options *o, const char *model)
 {
     struct session_spec spec = {.model = {.path = model,
-                                          .head = HEAD_CLASSIFY,
+                                          .head = d->task->kind == TASK_CLASSES ? HEAD_CLASSIFY : HEAD_LM,
                                           .num_labels = d->task->labels,
                                           .cls_dropout = -1,
                                           .hidden_dropout = -1,
@@ -159,12 +159,16 @@ static status open_all(const char *record, const struct deploy_options *o, struc
     if (given(o->experiment)) TRY(from_experiment(o->experiment, w.task, &w, d));
     if (!d->task) TRY(find_task(w.task, &d->task));
     FAIL_IF(!given(w.model), ST_USAGE, "which model? Give --model MODEL, a record or an experiment");
-    FAIL_IF(w.info.labels > 0 && w.info.labels != d->task->labels, ST_USAGE,
+    FAIL_IF(d->task->kind == TASK_CLASSES && w.info.labels > 0 && w.info.labels != d->task->labels, ST_USAGE,
             "%s was trained for %d outputs, task %s has %d", w.adapter, w.info.labels, d->task->name, d->task->labels);
     TRY(model_find(w.model, ".", d->arena, &model));
     d->data_root = "";
     if (given(w.data)) TRY(data_find(w.data, ".", d->arena, &d->data_root));
-    d->max_len = w.max_len > 0 ? w.max_len : w.info.max_len > 0 ? w.info.max_len : d->task->max_len;
+    bool as_trained = d->task->kind != TASK_CHOICE; /* questions are longer than what was trained on */
+    d->max_len = as_trained && w.max_len > 0        ? w.max_len
+                 : as_trained && w.info.max_len > 0 ? w.info.max_len
+                 : o->max_len > 0                   ? o->max_len
+                                                    : d->task->max_len;
     d->max_examples = o->max_examples;
     d->eval_batch = o->eval_batch > 0 ? o->eval_batch : 1;
     TRY(tokenizer_open(model, d->arena, &d->tokenizer));

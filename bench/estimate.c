@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include "bench/accounting.h"
+#include "bench/scoring.h"
 #include "bench/train_loop.h"
 #include "bench/trainer.h"
 #include "core/progress.h"
@@ -54,7 +55,9 @@ static status one_step(struct probe *p, int longest, double *pass, double *updat
     int *index, n = p->plan.micro < p->data->train.tokens.n ? p->plan.micro : p->data->train.tokens.n;
     NEW(index, p->arena, n);
     TRY(choose(p, n, longest, index));
-    TRY(batch_make(&p->data->train.tokens, index, n, 0, n, p->cell->task->labels == 1, p->arena, &batch));
+    const struct tokens *set = &p->data->train.tokens;
+    enum batch_target target = task_target(p->cell->task);
+    TRY(batch_make(set, index, n, 0, batch_weight(set, index, n, target), target, p->arena, &batch));
     const struct train_options *o = &p->cell->train;
     const struct adamw adamw = {.form = (enum adamw_form)o->adamw, .beta1 = o->beta1, .beta2 = o->beta2, .eps = o->eps};
     TRY(session_observe(&p->session, &batch));
@@ -71,12 +74,17 @@ static status one_step(struct probe *p, int longest, double *pass, double *updat
 /* Seconds to evaluate one token. */
 static status one_evaluation(struct probe *p, double *seconds)
 {
-    struct tokens part = p->data->dev[0].tokens; /* a view of its first examples */
-    float *logits;
-    double loss;
+    const struct cell_set *set = &p->data->dev[0];
+    struct tokens part = set->tokens; /* a view of its first examples */
+    float *outputs;
     if (part.n > p->plan.eval_batch) part.n = p->plan.eval_batch;
+    const struct scoring job = {.session = &p->session,
+                                .tokenizer = p->data->tokenizer,
+                                .task = set->task,
+                                .tokens = &part,
+                                .eval_batch = p->plan.eval_batch};
     double begin = progress_now();
-    TRY(session_predict(&p->session, &part, p->plan.eval_batch, 0, p->arena, &logits, &loss));
+    TRY(score_set(&job, p->arena, &outputs, NULL));
     *seconds = (progress_now() - begin) / (double)part.offset[part.n];
     return ST_OK;
 }
@@ -106,14 +114,32 @@ static status measure_speed(struct probe *p, double *pass, double *update, doubl
     return ST_OK;
 }
 
+static double memory_of(const struct session *s)
+{
+    return (double)arena_peak(s->arena) + (double)arena_peak(s->tape) + (double)arena_peak(s->scratch);
+}
+
+/* A task that is only evaluated. What its prompts share is computed once, so this is an upper bound. */
+static status measure_evaluation(struct probe *p)
+{
+    double eval = 0, tokens = 0;
+    struct variant variant[SESSION_MAX_VARIANTS];
+    TRY(one_evaluation(p, &eval));
+    for (int i = 0; i < p->data->devs; i++) tokens += (double)tokens_total(&p->data->dev[i].tokens);
+    p->out->seconds = eval * tokens * session_variants(&p->session, variant);
+    p->out->memory = memory_of(&p->session);
+    return ST_OK;
+}
+
 static status measure(struct probe *p)
 {
     double pass, update, tokens, eval, dev_tokens = 0;
     struct variant variant[SESSION_MAX_VARIANTS];
     struct estimate *e = p->out;
+    if (!p->data->train.set) return measure_evaluation(p);
     TRY(one_step(p, 1, &pass, &update, &tokens)); /* the largest step comes first: it also warms up */
     const struct session *s = &p->session;
-    e->memory = (double)arena_peak(s->arena) + (double)arena_peak(s->tape) + (double)arena_peak(s->scratch);
+    e->memory = memory_of(s);
     TRY(measure_speed(p, &pass, &update, &tokens, &eval));
     for (int i = 0; i < p->data->devs; i++) dev_tokens += (double)tokens_total(&p->data->dev[i].tokens);
     const struct tokens *train = &p->data->train.tokens;

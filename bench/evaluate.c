@@ -27,33 +27,48 @@ void predictions_of(const float *logits, int n, int labels, float *pred)
     }
 }
 
-static status measure(const struct task *task, const float *pred, const float *label, int n,
-                      double metric[TASK_METRICS])
+static bool applies(const struct metric *m, enum task_kind kind)
+{
+    switch (m->use) {
+    case METRIC_CLASSES: return kind != TASK_LM;
+    case METRIC_VALUES: return kind == TASK_CLASSES;
+    case METRIC_CHOICE: return kind == TASK_CHOICE;
+    case METRIC_LANGUAGE: return kind == TASK_LM;
+    case METRIC_TEXT: break; /* measured where texts are written */
+    }
+    return false;
+}
+
+static status measure(const struct task *task, const struct predicted *p, double metric[TASK_METRICS])
 {
     for (int k = 0; k < TASK_METRICS; k++) metric[k] = NAN;
     for (int k = 0; k < task_metric_count(task); k++) {
         const struct metric *m = metric_find(task->metric[k]);
         FAIL_IF(!m, ST_INTERNAL, "task %s names the unknown metric '%s'", task->name, task->metric[k]);
-        if (n > 0) metric[k] = m->value(pred, label, n);
+        if (p->n <= 0 || !applies(m, p->kind)) continue;
+        metric[k] = m->grouped ? m->grouped(p->pred, p->label, p->group, p->n) : m->value(p->pred, p->label, p->n);
     }
     return ST_OK;
 }
 
-status task_metrics(const struct task *task, const float *pred, const float *label, int n, const unsigned char *half,
-                    int which, struct arena *scratch, double metric[TASK_METRICS])
+status task_metrics(const struct task *task, const struct predicted *all, int which, struct arena *scratch,
+                    double metric[TASK_METRICS])
 {
-    float *p, *l;
-    int kept = 0;
-    if (!half) return measure(task, pred, label, n, metric);
+    float *pred, *label;
+    int *group, kept = 0;
+    if (which < 0) return measure(task, all, metric);
     struct arena_mark mark = arena_mark(scratch);
-    NEW(p, scratch, n);
-    NEW(l, scratch, n);
-    for (int i = 0; i < n; i++) {
-        if (half[i] != which) continue;
-        p[kept] = pred[i];
-        l[kept++] = label[i];
+    NEW(pred, scratch, all->n + 1);
+    NEW(label, scratch, all->n + 1);
+    NEW(group, scratch, all->n + 1);
+    for (int i = 0; i < all->n; i++) {
+        if (all->half[i] != which) continue;
+        pred[kept] = all->pred[i];
+        group[kept] = all->group ? all->group[i] : 0;
+        label[kept++] = all->label[i];
     }
-    status st = measure(task, p, l, kept, metric);
+    const struct predicted part = {.kind = all->kind, .pred = pred, .label = label, .group = group, .n = kept};
+    status st = measure(task, &part, metric);
     arena_reset(scratch, mark);
     return st;
 }

@@ -13,9 +13,19 @@ int task_direction(const struct task *);
  */
 void predictions_of(const float *logits, int n, int labels, float *pred);
 
-/* All metrics of the task over the rows with half[i] == which; half NULL: over all rows. NAN: undefined. */
-status task_metrics(const struct task *, const float *pred, const float *label, int n, const unsigned char *half,
-                    int which, struct arena *scratch, double metric[TASK_METRICS]);
+/* Predictions of a set with what they are compared with. */
+struct predicted {
+    enum task_kind kind; /* of the set */
+    const float *pred, *label;
+    const int *group;          /* TASK_CHOICE: subjects */
+    const unsigned char *half; /* NULL: whole sets only */
+    int n;
+};
+
+/* All metrics of the task over the rows with half[i] == which; which -1: over all rows. NAN: undefined, or not of such
+ * a set (perplexity of lettered answers, accuracy of a language model's text). */
+status task_metrics(const struct task *, const struct predicted *, int which, struct arena *scratch,
+                    double metric[TASK_METRICS]);
 
 /* The task's main score: its first metric, or the mean of all. NAN when one that counts is undefined. */
 double main_score(const struct task *, const double metric[TASK_METRICS]);

@@ -254,12 +254,13 @@ static status split_task(struct reader *r, const struct ini_section *s, bool use
     return ST_OK;
 }
 
-static status canonical_definition(struct reader *r, const struct key_value *kv, int count, const char **out)
+static status canonical_definition(struct reader *r, const struct key_value *kv, int count, const char *prefix,
+                                   const char **out)
 {
     struct text t = {0};
     status st = text_put(&t, "");
     for (int i = 0; i < count && st == ST_OK; i++)
-        if (strcmp(kv[i].key, "summary") != 0) st = text_printf(&t, "task.%s=%s\n", kv[i].key, kv[i].value);
+        if (strcmp(kv[i].key, "summary") != 0) st = text_printf(&t, "%s.%s=%s\n", prefix, kv[i].key, kv[i].value);
     if (st == ST_OK && !(*out = arena_strdup(r->arena, t.s))) st = ST_MEMORY;
     text_free(&t);
     return st;
@@ -288,13 +289,37 @@ static status not_the_trainers(struct reader *r, const struct ini_section *s, co
     return option_set(train_option_table, &scratch, kv->key, kv->value, place(r, kv->line), r->arena);
 }
 
+/* The MMLU task that a language-model task is also measured by: built in, or a section of its own, which then need not
+ * be in the list of tasks. Its definition belongs to the cell's, its metrics come before the task's perplexity. */
+static status read_benchmark(struct reader *r, const struct key_value *kv, struct task *task, const char **definition)
+{
+    const char *name = kv->value, *own = "";
+    const struct ini_section *s = section_of(r, KIND_TASK, NULL, name);
+    const struct task *found = task_find(name);
+    if (s && !found) {
+        struct task *made;
+        TRY(usertask_make(name, s->kv, s->count, r->ini.path, r->arena, &made));
+        TRY(canonical_definition(r, s->kv, s->count, "benchmark", &own));
+        found = made;
+    }
+    FAIL_IF(!found || found->kind != TASK_CHOICE, ST_USAGE,
+            "%s: the benchmark '%s' is neither a built-in MMLU task nor a section [task %s] with format = mmlu",
+            place(r, kv->line), name, name);
+    task->benchmark = found;
+    task->metric[0] = found->metric[0];
+    task->metric[1] = found->metric[1];
+    if (task_set_find(task, "dev")) task->metric[2] = "perplexity";
+    *definition = arena_printf(r->arena, "%s%s", *definition, own);
+    return *definition ? ST_OK : ST_MEMORY;
+}
+
 static status read_task(struct reader *r, const char *name, struct grid_task *t)
 {
     const struct ini_section *s = section_of(r, KIND_TASK, NULL, name);
     const struct task *built_in = task_find(name);
     struct key_value *own = NULL;
     int owns = 0;
-    bool users = ini_get(s, "format") != NULL;
+    bool users = ini_get(s, "format") || ini_get(s, "style");
     *t = (struct grid_task){.name = name, .task = built_in, .definition = ""};
     if (s) TRY(split_task(r, s, users, t, &own, &owns));
     if (!users) {
@@ -307,7 +332,8 @@ static status read_task(struct reader *r, const char *name, struct grid_task *t)
     struct task *made;
     TRY(usertask_make(name, own, owns, r->ini.path, r->arena, &made));
     t->task = made;
-    return canonical_definition(r, own, owns, &t->definition);
+    TRY(canonical_definition(r, own, owns, "task", &t->definition));
+    return made->benchmark_name ? read_benchmark(r, ini_get(s, "benchmark"), made, &t->definition) : ST_OK;
 }
 
 static status read_tasks(struct reader *r)
@@ -337,6 +363,13 @@ static int task_index(const struct reader *r, const char *name)
     return -1;
 }
 
+static bool is_benchmark(const struct reader *r, const char *name)
+{
+    for (int i = 0; i < r->grid.tasks; i++)
+        if (same_name(r->grid.task[i].task->benchmark_name, name)) return true;
+    return false;
+}
+
 static status not_listed(struct reader *r, const struct part *p, const char *key, const char *name)
 {
     const char *names[MAX_NAMES];
@@ -359,7 +392,8 @@ static status link_sections(struct reader *r)
         const struct part *p = &r->part[i];
         const struct ini_section *s = p->section;
         if (p->row && row_index(r, p->row) < 0) return not_listed(r, p, "methods", p->row);
-        if (p->task && task_index(r, p->task) < 0) return not_listed(r, p, "tasks", p->task);
+        if (p->task && task_index(r, p->task) < 0 && !(p->kind == KIND_TASK && is_benchmark(r, p->task)))
+            return not_listed(r, p, "tasks", p->task);
         if (p->kind == KIND_ROW_TASK) {
             const struct key_value *kv = ini_get(s, "method");
             FAIL_IF(kv, ST_USAGE, "%s: the method of a row cannot differ between tasks", place(r, kv->line));
@@ -450,5 +484,5 @@ status experiment_inputs(const struct experiment *e, struct arena *arena)
 
 bool task_needs_data(const struct task *t)
 {
-    return t->dir && *t->dir;
+    return (t->dir && *t->dir) || (t->benchmark && task_needs_data(t->benchmark));
 }

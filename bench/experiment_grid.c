@@ -108,12 +108,18 @@ static status unknown_setting(const struct cell *c, const struct setting *s)
                 s->key, c->method->name, c->store->name);
 }
 
+/* A task without training needs no learning rate. */
+static bool only_evaluated(const struct point *p, const struct option *table)
+{
+    return table == train_option_table && p->task->task->kind == TASK_CHOICE;
+}
+
 /* Fills an option struct from the settings; *out stays NULL for a table without options. */
 static status fill(struct point *p, const char *what, const struct option *table, void *base)
 {
     TRY(option_defaults(table, base, p->arena));
     for (const struct option *o = table; o && o->name; o++)
-        FAIL_IF(!o->def && setting_find(p, o->name) < 0, ST_USAGE,
+        FAIL_IF(!o->def && setting_find(p, o->name) < 0 && !only_evaluated(p, table), ST_USAGE,
                 "%s: row '%s', task '%s': %s needs a value for '%s': none is given in [train], [task %s] or [row %s]",
                 p->spec->path, p->row->name, p->task->name, what, o->name, p->task->name, p->row->name);
     for (int i = 0; i < p->settings; i++) {

@@ -194,9 +194,14 @@ static void tell_plainly(struct grid *g, int slot)
     const struct child *c = &g->child[slot];
     if (progress_now() - g->told[slot] < PLAIN_EVERY || g->progress.mode != PROGRESS_PLAIN || !c->training) return;
     g->told[slot] = progress_now();
-    progress_say(&g->progress, "[%d/%d] %s: step %ld of %ld, loss %.4g; %s left", g->ended, g->count,
-                 cell_at(g, c->cell)->label, c->last.done, c->last.total, c->last.loss,
-                 progress_time(grid_eta_left(&g->eta, g->child, g->o->jobs), rest, sizeof rest));
+    progress_time(grid_eta_left(&g->eta, g->child, g->o->jobs), rest, sizeof rest);
+    const char *label = cell_at(g, c->cell)->label;
+    if (strcmp(c->last.phase, "score") == 0)
+        progress_say(&g->progress, "[%d/%d] %s: %ld of %ld scored; %s left", g->ended, g->count, label, c->last.done,
+                     c->last.total, rest);
+    else
+        progress_say(&g->progress, "[%d/%d] %s: step %ld of %ld, loss %.4g; %s left", g->ended, g->count, label,
+                     c->last.done, c->last.total, c->last.loss, rest);
 }
 
 static void show_status(struct grid *g)

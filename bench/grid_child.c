@@ -31,7 +31,7 @@ static void on_progress(void *ctx, const char *phase, long done, long total, dou
     double now = progress_now();
     if (s->sent > 0 && now - s->sent < 0.1 && done < total) return;
     s->sent = now;
-    if (strcmp(phase, "train") == 0) s->train = (struct child_report){.done = done, .total = total, .loss = loss};
+    if (strcmp(phase, "eval") != 0) s->train = (struct child_report){.done = done, .total = total, .loss = loss};
     snprintf(s->train.phase, sizeof s->train.phase, "%s", phase);
     send_report(s, &s->train); /* in evaluations the place in training stays */
 }

@@ -2,15 +2,21 @@
 
 #include <string.h>
 #include "bench/evaluate.h"
+#include "bench/subjects.h"
 
 static struct track *track_of(const struct history *h, int variant, int dev)
 {
     return &h->track[variant * h->data->devs + dev];
 }
 
-static status track_init(struct history *h, struct track *t, int examples)
+static size_t outputs_of(const struct cell_set *set)
 {
-    size_t rows = (size_t)h->cap * (size_t)h->metrics, outputs = (size_t)examples * (size_t)h->labels;
+    return (size_t)set->tokens.n * (size_t)score_outputs(set->task);
+}
+
+static status track_init(struct history *h, struct track *t, const struct cell_set *set)
+{
+    size_t rows = (size_t)h->cap * (size_t)h->metrics, outputs = outputs_of(set);
     NEW(t->loss, h->arena, h->cap);
     NEW(t->metric, h->arena, rows);
     NEW(t->first, h->arena, rows);
@@ -23,44 +29,94 @@ static status track_init(struct history *h, struct track *t, int examples)
 status history_init(struct history *h, struct arena *arena, const struct task *task, const struct cell_data *data,
                     const struct session *s, int cap)
 {
-    *h = (struct history){.arena = arena,
-                          .task = task,
-                          .data = data,
-                          .labels = task->labels,
-                          .metrics = task_metric_count(task),
-                          .cap = cap};
+    *h = (struct history){.arena = arena, .task = task, .data = data, .metrics = task_metric_count(task), .cap = cap};
     h->variants = session_variants(s, h->variant);
     NEW(h->step, arena, cap);
     NEW(h->epoch, arena, cap);
     ZNEW(h->track, arena, h->variants * data->devs);
     for (int v = 0; v < h->variants; v++)
-        for (int d = 0; d < data->devs; d++) TRY(track_init(h, track_of(h, v, d), data->dev[d].tokens.n));
+        for (int d = 0; d < data->devs; d++) TRY(track_init(h, track_of(h, v, d), &data->dev[d]));
     return ST_OK;
 }
 
 /* ---- evaluating ---- */
 
-static status evaluate_track(struct history *h, struct session *s, int eval_batch, int variant, int dev)
+static struct scoring scoring_of(struct history *h, struct session *s, int eval_batch, int variant, int dev)
 {
     const struct cell_set *set = &h->data->dev[dev];
-    const struct tokens *t = &set->tokens;
-    struct track *track = track_of(h, variant, dev);
+    return (struct scoring){.session = s,
+                            .tokenizer = h->data->tokenizer,
+                            .task = set->task,
+                            .tokens = &set->tokens,
+                            .set_name = set->name,
+                            .variant_name = h->variant[variant].name,
+                            .variant = variant,
+                            .eval_batch = eval_batch,
+                            .step = (long)h->step[h->count],
+                            .log = h->log,
+                            .progress = h->progress,
+                            .ctx = h->ctx};
+}
+
+/* Every metric of the whole set and of its halves, as rows of the track. */
+static status measure_track(struct history *h, struct track *track, const struct cell_set *set, const float *pred)
+{
     double whole[TASK_METRICS], first[TASK_METRICS], second[TASK_METRICS];
-    float *logits, *pred;
-    struct arena_mark mark = arena_mark(h->arena);
-    TRY(session_predict(s, t, eval_batch, variant, h->arena, &logits, &track->loss[h->count]));
-    NEW(pred, h->arena, t->n);
-    predictions_of(logits, t->n, h->labels, pred);
-    TRY(task_metrics(h->task, pred, t->label, t->n, NULL, 0, h->arena, whole));
-    TRY(task_metrics(h->task, pred, t->label, t->n, set->half, 0, h->arena, first));
-    TRY(task_metrics(h->task, pred, t->label, t->n, set->half, 1, h->arena, second));
+    const struct tokens *t = &set->tokens;
+    const struct predicted p = {
+        .kind = set->task->kind, .pred = pred, .label = t->label, .group = t->rows.group, .half = set->half, .n = t->n};
+    TRY(task_metrics(h->task, &p, -1, h->arena, whole));
+    TRY(task_metrics(h->task, &p, 0, h->arena, first));
+    TRY(task_metrics(h->task, &p, 1, h->arena, second));
     size_t row = (size_t)h->count * (size_t)h->metrics, bytes = sizeof(double) * (size_t)h->metrics;
     memcpy(track->metric + row, whole, bytes);
     memcpy(track->first + row, first, bytes);
     memcpy(track->second + row, second, bytes);
-    memcpy(track->last, logits, sizeof *logits * (size_t)t->n * (size_t)h->labels);
+    return ST_OK;
+}
+
+static status evaluate_track(struct history *h, struct session *s, int eval_batch, int variant, int dev)
+{
+    const struct cell_set *set = &h->data->dev[dev];
+    struct track *track = track_of(h, variant, dev);
+    struct scoring job = scoring_of(h, s, eval_batch, variant, dev);
+    float *outputs, *pred;
+    struct arena_mark mark = arena_mark(h->arena);
+    TRY(score_set(&job, h->arena, &outputs, &track->loss[h->count]));
+    NEW(pred, h->arena, set->tokens.n);
+    score_predictions(set->task, outputs, set->tokens.n, pred);
+    TRY(measure_track(h, track, set, pred));
+    memcpy(track->last, outputs, sizeof *outputs * outputs_of(set));
     arena_reset(h->arena, mark);
     return ST_OK;
+}
+
+/* At the last evaluation: continues the prompts of the sets that have them. */
+static status write_texts(struct history *h, struct session *s, int eval_batch, int variant, int dev)
+{
+    const struct cell_set *set = &h->data->dev[dev];
+    struct track *track = track_of(h, variant, dev);
+    if (!set->task->generation) return ST_OK;
+    struct scoring job = scoring_of(h, s, eval_batch, variant, dev);
+    TRY(score_texts(&job, h->arena, &track->written));
+    for (int k = 0; k < h->metrics; k++) {
+        double *at = &track->metric[(size_t)h->count * (size_t)h->metrics + (size_t)k];
+        if (strcmp(h->task->metric[k], "bleu") == 0) *at = track->written.bleu;
+        if (strcmp(h->task->metric[k], "nist") == 0) *at = track->written.nist;
+    }
+    return ST_OK;
+}
+
+/* Outputs of the best evaluation are kept. */
+static void keep_best(struct history *h)
+{
+    for (int v = 0; v < h->variants; v++) {
+        if (history_best(h, v, -1) != h->count - 1) continue;
+        for (int d = 0; d < h->data->devs; d++) {
+            struct track *t = track_of(h, v, d);
+            memcpy(t->best, t->last, sizeof *t->best * outputs_of(&h->data->dev[d]));
+        }
+    }
 }
 
 status history_evaluate(struct history *h, struct session *s, int eval_batch, long done, double epoch)
@@ -69,15 +125,12 @@ status history_evaluate(struct history *h, struct session *s, int eval_batch, lo
     h->step[h->count] = done;
     h->epoch[h->count] = epoch;
     for (int v = 0; v < h->variants; v++)
-        for (int d = 0; d < h->data->devs; d++) TRY(evaluate_track(h, s, eval_batch, v, d));
-    h->count++;
-    for (int v = 0; v < h->variants; v++) {
-        if (history_best(h, v, -1) != h->count - 1) continue;
         for (int d = 0; d < h->data->devs; d++) {
-            struct track *t = track_of(h, v, d);
-            memcpy(t->best, t->last, sizeof *t->best * (size_t)h->data->dev[d].tokens.n * (size_t)h->labels);
+            TRY(evaluate_track(h, s, eval_batch, v, d));
+            if (h->count + 1 == h->cap) TRY(write_texts(h, s, eval_batch, v, d));
         }
-    }
+    h->count++;
+    keep_best(h);
     return ST_OK;
 }
 
@@ -86,12 +139,15 @@ status history_evaluate(struct history *h, struct session *s, int eval_batch, lo
 double history_score(const struct history *h, int variant, int e, int half)
 {
     double sum = 0;
+    int sets = 0;
     for (int d = 0; d < h->data->devs; d++) {
         const struct track *t = track_of(h, variant, d);
+        if (!h->data->dev[d].scores) continue;
+        sets++;
         const double *rows = half < 0 ? t->metric : half == 0 ? t->first : t->second;
         sum += main_score(h->task, rows + (size_t)e * (size_t)h->metrics);
     }
-    return sum / h->data->devs;
+    return sum / sets;
 }
 
 int history_best(const struct history *h, int variant, int half)
@@ -124,11 +180,23 @@ static status put_logits(struct record *r, struct arena *arena, const char *patt
     return st;
 }
 
+static status record_texts(struct record *r, const char *set, const char *variant, const struct written *w)
+{
+    char path[RECORD_PATH];
+    if (w->prompts == 0) return ST_OK;
+    TRY(record_path(path, "texts/{}/{}/prompt", set, variant));
+    TRY(record_strings(r, path, w->prompt, (size_t)w->prompts));
+    TRY(record_path(path, "texts/{}/{}/written", set, variant));
+    return record_strings(r, path, w->text, (size_t)w->prompts);
+}
+
 static status record_track(const struct history *h, struct record *r, int variant, int dev)
 {
     const struct track *t = track_of(h, variant, dev);
-    const char *set = h->data->dev[dev].set->name, *name = h->variant[variant].name;
-    size_t e = (size_t)h->count, m = (size_t)h->metrics, n = (size_t)h->data->dev[dev].tokens.n;
+    const struct cell_set *of = &h->data->dev[dev];
+    const char *set = of->name, *name = h->variant[variant].name;
+    size_t e = (size_t)h->count, m = (size_t)h->metrics, n = (size_t)of->tokens.n;
+    size_t outputs = (size_t)score_outputs(of->task);
     char path[RECORD_PATH];
     TRY(record_path(path, "eval/{}/{}/steps", set, name));
     TRY(record_ints(r, path, h->step, 1, &e));
@@ -137,8 +205,10 @@ static status record_track(const struct history *h, struct record *r, int varian
     TRY(put_reals(r, "eval/{}/{}/metrics", set, name, t->metric, 2, e, m));
     TRY(put_reals(r, "eval/{}/{}/first_half", set, name, t->first, 2, e, m));
     TRY(put_reals(r, "eval/{}/{}/second_half", set, name, t->second, 2, e, m));
-    TRY(put_logits(r, h->arena, "predictions/{}/{}/last", set, name, t->last, n, (size_t)h->labels));
-    return put_logits(r, h->arena, "predictions/{}/{}/best", set, name, t->best, n, (size_t)h->labels);
+    TRY(put_logits(r, h->arena, "predictions/{}/{}/last", set, name, t->last, n, outputs));
+    TRY(put_logits(r, h->arena, "predictions/{}/{}/best", set, name, t->best, n, outputs));
+    if (of->task->kind == TASK_CHOICE) TRY(subjects_record(h, dev, variant, r));
+    return record_texts(r, set, name, &t->written);
 }
 
 static status put_score(struct record *r, const char *pattern, const char *variant, double score)
@@ -180,9 +250,9 @@ static status record_set(const struct history *h, struct record *r, int dev)
         label[i] = (double)set->tokens.label[i];
         half[i] = set->half[i];
     }
-    TRY(record_path(path, "labels/{}", set->set->name, NULL));
+    TRY(record_path(path, "labels/{}", set->name, NULL));
     TRY(record_reals(r, path, label, 1, &n));
-    TRY(record_path(path, "halves/{}", set->set->name, NULL));
+    TRY(record_path(path, "halves/{}", set->name, NULL));
     status st = record_ints(r, path, half, 1, &n);
     arena_reset(h->arena, mark);
     return st;

@@ -118,7 +118,7 @@ static status record_costs(const struct training *t, struct record *r)
 
 static status record_set(const struct cell_set *set, struct record *r)
 {
-    const char *name = set->set->name;
+    const char *name = set->name;
     const struct {
         const char *pattern;
         int64_t value;
@@ -138,7 +138,7 @@ static status record_set(const struct cell_set *set, struct record *r)
 static status record_data(const struct run_facts *f, struct record *r)
 {
     TRY(record_string(r, "hashes/tokenizer", f->data->tokenizer->hash));
-    TRY(record_set(&f->data->train, r));
+    if (f->data->train.set) TRY(record_set(&f->data->train, r));
     for (int i = 0; i < f->data->devs; i++) TRY(record_set(&f->data->dev[i], r));
     return ST_OK;
 }
@@ -173,7 +173,7 @@ static status record_adapter(const struct run_facts *f, struct record *r)
 static status record_training(const struct run_facts *f, struct arena *scratch, struct record *r)
 {
     const struct training *t = f->training;
-    const struct tokens *set = &f->data->train.tokens;
+    const struct tokens *set = f->data->train.set ? &f->data->train.tokens : &f->data->dev[0].tokens;
     TRY(record_string(r, "hashes/model", t->session->model->hash));
     TRY(record_curves(t, r));
     TRY(history_record(&t->history, r));

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 #include "core/ops.h"
+#include "models/language.h"
 
 /* ---- open and close ---- */
 
@@ -57,33 +58,41 @@ void session_close(struct session *s)
 
 /* ---- training ---- */
 
-static struct pass pass_of(struct session *s, const struct batch *batch)
+struct pass session_pass(struct session *s, const struct batch *batch, int variant)
 {
     return (struct pass){.batch = batch,
                          .rng = &s->rng,
                          .arith = s->arith,
                          .arith_options = s->arith_options,
+                         .step = s->run.step,
+                         .variant = variant,
                          .tape = s->tape,
                          .scratch = s->scratch};
 }
 
-static status forward(struct session *s, struct pass *pass, struct mat *logits)
+status session_forward(struct session *s, struct pass *pass, struct mat *logits)
 {
     TRY(method_prepare(&s->run, pass));
     return model_forward(s->model, pass, logits, NULL);
+}
+
+static bool is_language(const struct session *s)
+{
+    return s->model->spec.head == HEAD_LM;
 }
 
 status session_observe(struct session *s, const struct batch *batch)
 {
     struct mat logits;
     if (!(s->run.method->flags & METHOD_OBSERVES)) return ST_OK;
-    struct pass pass = pass_of(s, batch);
+    struct pass pass = session_pass(s, batch, 0);
     pass.train = true;
+    pass.step = 0;
     pass.mode = PASS_OBSERVE;
     struct arena_mark tape = arena_mark(s->tape), scratch = arena_mark(s->scratch);
     bool whole = s->model->whole_table;
     s->model->whole_table = true; /* what is taken from the data must not depend on which rows a pass may leave out */
-    status st = forward(s, &pass, &logits);
+    status st = session_forward(s, &pass, is_language(s) ? NULL : &logits);
     s->model->whole_table = whole;
     arena_reset(s->tape, tape);
     arena_reset(s->scratch, scratch);
@@ -96,23 +105,41 @@ static const char *lost(double x)
     return isnan(x) ? "NaN" : "infinite";
 }
 
+static status check_loss(const struct pass *pass, double part)
+{
+    FAIL_IF(!isfinite(part), ST_DIVERGED, "the loss is %s at step %llu", lost(part), (unsigned long long)pass->step);
+    return ST_OK;
+}
+
+/* Logits over a vocabulary never exist all at once. */
+static status learn_language(struct session *s, struct pass *pass, double *loss)
+{
+    double part;
+    TRY(session_forward(s, pass, NULL));
+    TRY(lm_loss(s->model, pass, true, &part, NULL));
+    *loss += part;
+    TRY(check_loss(pass, part));
+    return model_backward(s->model, pass, NULL);
+}
+
 static status learn(struct session *s, struct pass *pass, double *loss)
 {
     struct mat logits, dlogits;
     double part;
-    TRY(forward(s, pass, &logits));
+    if (is_language(s)) return learn_language(s, pass, loss);
+    TRY(session_forward(s, pass, &logits));
     dlogits = mat_of(arena_alloc(s->tape, sizeof(real) * (size_t)logits.rows * (size_t)logits.cols), logits.rows,
                      logits.cols);
     if (!dlogits.a) return ST_MEMORY;
     TRY(model_loss(s->model, pass, &logits, &dlogits, &part));
     *loss += part;
-    FAIL_IF(!isfinite(part), ST_DIVERGED, "the loss is %s at step %llu", lost(part), (unsigned long long)pass->step);
+    TRY(check_loss(pass, part));
     return model_backward(s->model, pass, &dlogits);
 }
 
 status session_micro(struct session *s, const struct batch *batch, uint64_t step, int micro, double *loss)
 {
-    struct pass pass = pass_of(s, batch);
+    struct pass pass = session_pass(s, batch, 0);
     pass.step = step;
     pass.micro = micro;
     pass.train = pass.keep = true;
@@ -160,13 +187,11 @@ static status predict_batch(struct session *s, const struct tokens *t, int first
     struct batch batch;
     struct mat logits;
     int *index;
-    struct pass pass = pass_of(s, &batch);
-    pass.variant = variant;
-    pass.step = s->run.step;
+    struct pass pass = session_pass(s, &batch, variant);
     NEW(index, s->tape, n);
     for (int i = 0; i < n; i++) index[i] = first + i;
-    TRY(batch_make(t, index, n, 0, n, s->model->num_labels == 1, s->tape, &batch));
-    TRY(forward(s, &pass, &logits));
+    TRY(batch_make(t, index, n, 0, n, s->model->num_labels == 1 ? BATCH_VALUES : BATCH_CLASSES, s->tape, &batch));
+    TRY(session_forward(s, &pass, &logits));
     struct mat to = mat_of(out, n, logits.cols);
     op_copy(&logits, &to);
     return ST_OK;

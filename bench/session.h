@@ -52,6 +52,11 @@ status session_micro(struct session *, const struct batch *, uint64_t step, int 
 status session_update(struct session *, const struct adamw *, double lr, double clip, uint64_t step, double *penalty,
                       double *grad_norm);
 
+/* A pass over a batch in the session's arenas, not training; and forward with the method prepared for it. logits may be
+ * NULL where the model's head is a language model's. The caller marks and resets tape and scratch. */
+struct pass session_pass(struct session *, const struct batch *, int variant);
+status session_forward(struct session *, struct pass *, struct mat *logits);
+
 /* The evaluated forms of the run: at least one. */
 enum { SESSION_MAX_VARIANTS = 256 };
 int session_variants(const struct session *, struct variant v[SESSION_MAX_VARIANTS]);

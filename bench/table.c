@@ -261,6 +261,7 @@ static void describe_column(struct table_col *c, const char *label, const char *
     const struct metric *found = metric_find(first);
     *c = (struct table_col){label, metric, 100, 1};
     if (found && !found->higher_is_better) c->scale = 1, c->higher = 0;
+    if (strcmp(first, "nist") == 0) c->scale = 1; /* no share: it has no upper end */
 }
 
 static status make_columns(struct maker *m)

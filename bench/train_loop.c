@@ -16,6 +16,10 @@ status plan_make(const struct train_options *o, int examples, struct plan *p)
             BATCH_MAX_EXAMPLES);
     *p = (struct plan){.batch = o->batch, .micro = o->micro_batch, .eval_batch = o->eval_batch};
     if (p->micro <= 0 || p->micro > p->batch) p->micro = p->batch;
+    if (examples == 0) { /* a task that is only evaluated */
+        p->per_epoch = p->evaluations = 1;
+        return ST_OK;
+    }
     p->per_epoch = (examples + p->batch - 1) / p->batch;
     p->steps = o->steps > 0 ? o->steps : o->epochs * p->per_epoch;
     FAIL_IF(p->steps < 1, ST_USAGE, "nothing to train: give steps or epochs");
@@ -26,6 +30,17 @@ status plan_make(const struct train_options *o, int examples, struct plan *p)
     p->eval_every = o->eval_steps > 0 ? o->eval_steps : p->per_epoch;
     p->evaluations = (int)((p->steps + p->eval_every - 1) / p->eval_every);
     return ST_OK;
+}
+
+/* While a set is scored. An evaluation alone is the run's work; between steps it only shows that something goes on. */
+static void evaluated(void *ctx, int done, int total)
+{
+    struct training *t = ctx;
+    if (!t->progress) return;
+    if (t->plan.steps == 0)
+        t->progress(t->progress_ctx, "score", done, total, NAN);
+    else
+        t->progress(t->progress_ctx, "eval", t->curves.done, t->plan.steps, NAN);
 }
 
 status training_init(struct training *t, const struct task *task)
@@ -42,7 +57,11 @@ status training_init(struct training *t, const struct task *task)
     NEW(c->lr, t->arena, t->plan.steps);
     NEW(c->grad_norm, t->arena, t->plan.steps);
     NEW(c->penalty, t->arena, t->plan.steps);
+    t->target = task_target(task);
     TRY(history_init(&t->history, t->arena, task, t->data, t->session, t->plan.evaluations));
+    t->history.log = t->log;
+    t->history.progress = evaluated;
+    t->history.ctx = t;
     return trace_init(&t->trace, t->arena, t->session, t->plan.evaluations + 1);
 }
 
@@ -52,7 +71,8 @@ static status observe(struct training *t, const int *index, int n)
     struct session *s = t->session;
     struct batch batch;
     struct arena_mark mark = arena_mark(s->scratch);
-    TRY(batch_make(&t->data->train.tokens, index, n, 0, n, t->history.labels == 1, s->scratch, &batch));
+    const struct tokens *set = &t->data->train.tokens;
+    TRY(batch_make(set, index, n, 0, batch_weight(set, index, n, t->target), t->target, s->scratch, &batch));
     status st = session_observe(s, &batch);
     arena_reset(s->scratch, mark);
     return st;
@@ -63,14 +83,15 @@ static status gradients(struct training *t, long step, const int *index, int n)
 {
     struct session *s = t->session;
     struct curves *c = &t->curves;
+    const struct tokens *set = &t->data->train.tokens;
+    int whole = batch_weight(set, index, n, t->target);
     c->loss[step] = 0;
     if (step == 0) TRY(observe(t, index, n));
     for (int first = 0, micro = 0; first < n; first += t->plan.micro, micro++) {
         struct batch batch;
         struct arena_mark mark = arena_mark(t->batches);
         int part = n - first < t->plan.micro ? n - first : t->plan.micro;
-        TRY(batch_make(&t->data->train.tokens, index + first, part, first, n, t->history.labels == 1, t->batches,
-                       &batch));
+        TRY(batch_make(set, index + first, part, first, whole, t->target, t->batches, &batch));
         c->tokens += batch.tokens;
         status st = session_micro(s, &batch, (uint64_t)step, micro, &c->loss[step]);
         arena_reset(t->batches, mark);
@@ -106,7 +127,7 @@ static status one_step(struct training *t, long step, const int *order)
 static status evaluate_now(struct training *t, long done)
 {
     double begin = seconds_now();
-    if (t->progress) t->progress(t->progress_ctx, "eval", done, t->plan.steps, t->curves.loss[done - 1]);
+    if (t->progress && done > 0) t->progress(t->progress_ctx, "eval", done, t->plan.steps, t->curves.loss[done - 1]);
     status st =
         history_evaluate(&t->history, t->session, t->plan.eval_batch, done, (double)done / (double)t->plan.per_epoch);
     trace_add(&t->trace, t->session, done);
@@ -120,6 +141,7 @@ status training_run(struct training *t)
     const struct tokens *set = &t->data->train.tokens;
     NEW(order, t->arena, set->n);
     trace_add(&t->trace, t->session, 0);
+    if (t->plan.steps == 0) return evaluate_now(t, 0);
     for (long step = 0; step < t->plan.steps; step++) {
         if (step % t->plan.per_epoch == 0)
             TRY(batch_order(&t->session->rng, set, (int)(step / t->plan.per_epoch), t->plan.batch,

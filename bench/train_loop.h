@@ -10,7 +10,8 @@ struct plan { /* what the options come to on this training set */
     long steps, per_epoch, warmup, eval_every;
     int batch, micro, eval_batch, evaluations;
 };
-/* Fails with ST_USAGE on options that contradict each other or the set. */
+/* examples 0: nothing is trained, and there is one evaluation. Fails with ST_USAGE on options that contradict each
+ * other or the set. */
 status plan_make(const struct train_options *, int examples, struct plan *);
 
 struct curves {
@@ -28,7 +29,9 @@ struct training {
     struct arena *batches; /* the batch at hand; empty between micro-batches */
     progress_fn *progress;
     void *progress_ctx;
+    struct eval_log *log; /* of the run; NULL: none */
     struct plan plan;
+    enum batch_target target;
     struct curves curves;
     struct history history;
     struct trace trace;

@@ -21,7 +21,8 @@ struct cell_work {
     struct training training;
     struct record record;
     char id[65];
-    const char *path, *adapter_path;
+    const char *path, *adapter_path, *log_path;
+    struct eval_log *log;
     bool named;   /* id and path are known */
     bool started; /* training has something to tell */
     double begin;
@@ -30,7 +31,7 @@ struct cell_work {
 struct session_spec cell_session_spec(const struct cell *c, long steps)
 {
     return (struct session_spec){.model = {.path = c->model_path,
-                                           .head = HEAD_CLASSIFY,
+                                           .head = c->task->kind == TASK_CLASSES ? HEAD_CLASSIFY : HEAD_LM,
                                            .num_labels = c->task->labels,
                                            .cls_dropout = c->train.cls_dropout,
                                            .hidden_dropout = c->train.hidden_dropout,
@@ -74,7 +75,8 @@ static status name_run(struct cell_work *w, struct arena *caller)
     TRY(cell_id(w->cell, w->session.model->hash, w->data.tokenizer->hash, w->data.hash, w->id));
     w->path = arena_printf(caller, "%s/%s.h5", w->paths->runs_dir, w->id);
     w->adapter_path = arena_printf(w->arena, "%s/%s.safetensors", w->paths->runs_dir, w->id);
-    if (!w->path || !w->adapter_path) return ST_MEMORY;
+    w->log_path = arena_printf(w->arena, "%s/%s.partial", w->paths->runs_dir, w->id);
+    if (!w->path || !w->adapter_path || !w->log_path) return ST_MEMORY;
     w->named = true;
     return ST_OK;
 }
@@ -96,10 +98,21 @@ static bool done_before(struct cell_work *w, status *verdict)
     return done;
 }
 
+/* Classifiers are evaluated in seconds; language models take hours. */
+static status open_log(struct cell_work *w)
+{
+    if (w->cell->task->kind == TASK_CLASSES) return ST_OK;
+    if (w->paths->force && file_exists(w->log_path)) remove(w->log_path);
+    TRY(eval_log_open(w->log_path, w->arena, &w->log));
+    w->training.log = w->log;
+    return ST_OK;
+}
+
 static status train_cell(struct cell_work *w)
 {
     const struct train_options *o = &w->cell->train;
     if (o->init_from && *o->init_from) TRY(adapter_load(&w->session, o->init_from, ADAPTER_START));
+    TRY(open_log(w));
     TRY(training_init(&w->training, w->cell->task));
     w->started = true;
     TRY(training_run(&w->training));
@@ -124,7 +137,9 @@ static status write_result(struct cell_work *w)
     if (w->cell->train.save_adapter) facts.adapter_path = w->adapter_path;
     TRY(record_init(&w->record, w->records));
     TRY(run_record_result(&facts, w->arena, &w->record));
-    return record_write(&w->record, w->path);
+    TRY(record_write(&w->record, w->path));
+    eval_log_remove(w->log);
+    return ST_OK;
 }
 
 /* The failure is what the caller hears of; a record of it is written when the run has a name and the disk allows. */
@@ -167,6 +182,7 @@ status cell_run(const struct cell *cell, const struct run_paths *paths, progress
     w.batches = arena_new("a batch");
     status st = w.arena && w.records && w.batches ? run_cell(&w, progress, ctx, arena, skipped) : ST_MEMORY;
     *out_path = w.path;
+    eval_log_close(w.log);
     session_close(&w.session);
     cell_data_close(&w.data);
     arena_free(w.batches);

@@ -12,7 +12,8 @@ struct run_paths {
     int force;             /* 1: run again what is recorded */
 };
 
-/* Called between steps and evaluations; may be NULL. phase: "train" or "eval". */
+/* Called between steps and evaluations; may be NULL. phase: "train", "eval", or "score" in a run that only evaluates:
+ * done and total are then sequences of the set at hand, else steps. */
 typedef void progress_fn(void *ctx, const char *phase, long done, long total, double loss);
 
 /* Trains and evaluates one cell and writes <runs_dir>/<id>.h5; with save_adapter also <id>.safetensors. Another failure

@@ -2,11 +2,15 @@
 #include <string.h>
 #include "core/file.h"
 #include "datasets/glue.h"
+#include "datasets/lm.h"
 #include "datasets/mini.h"
+#include "datasets/mmlu.h"
 
-const struct task *const task_table[] = {&glue_cola, &glue_sst2, &glue_mrpc, &glue_stsb, &glue_qqp,  &glue_mnli,
-                                         &glue_qnli, &glue_rte,  &glue_wnli, &glue_ax,   &mini_cola, &mini_sst2,
-                                         &mini_mrpc, &mini_stsb, &mini_rte,  NULL};
+const struct task *const task_table[] = {
+    &glue_cola,          &glue_sst2, &glue_mrpc,       &glue_stsb, &glue_qqp,       &glue_mnli,
+    &glue_qnli,          &glue_rte,  &glue_wnli,       &glue_ax,   &mini_cola,      &mini_sst2,
+    &mini_mrpc,          &mini_stsb, &mini_rte,        &lm_e2e,    &lm_e2e_text,    &lm_wikitext2,
+    &lm_wikitext2_valid, &mmlu_test, &mmlu_test_5shot, &mmlu_val,  &mmlu_val_5shot, NULL};
 
 const struct task *task_find(const char *name)
 {

@@ -52,7 +52,7 @@ const struct schema_item schema_table[] = {
     {"eval/main_is_mean", ITEM_INT, "", "0 or 1", "the main score is the mean of all metrics, not the first", NEED_RESULT},
     {"eval/{}/{}/steps", ITEM_INTS, "evaluations", "steps", "optimiser steps done at each evaluation of a set and variant", NEED_RESULT},
     {"eval/{}/{}/epochs", ITEM_REALS, "evaluations", "epochs", "the same in epochs", NEED_RESULT},
-    {"eval/{}/{}/loss", ITEM_REALS, "evaluations", "", "mean loss on the set", NEED_RESULT},
+    {"eval/{}/{}/loss", ITEM_REALS, "evaluations", "", "mean loss on the set: of an example, a target token, or a right letter", NEED_RESULT},
     {"eval/{}/{}/metrics", ITEM_REALS, "evaluations x metrics", "", "every metric on the whole set; NaN: undefined", NEED_RESULT},
     {"eval/{}/{}/first_half", ITEM_REALS, "evaluations x metrics", "", "the same on the half that chooses (protocol split)", NEED_RESULT},
     {"eval/{}/{}/second_half", ITEM_REALS, "evaluations x metrics", "", "the same on the half that reports (protocol split)", NEED_RESULT},
@@ -65,10 +65,34 @@ const struct schema_item schema_table[] = {
     {"scores/{}/split_step", ITEM_INT, "", "steps", "the step of that evaluation", NEED_RESULT},
 
     /* ---- predictions ---- */
-    {"labels/{}", ITEM_REALS, "examples", "", "labels of a set: class index or value", NEED_RESULT},
+    {"labels/{}", ITEM_REALS, "examples", "", "labels of a set: class index or value; language models: target tokens of each sequence", NEED_RESULT},
     {"halves/{}", ITEM_INTS, "examples", "", "0: the example belongs to the first half of protocol split, 1: to the second", NEED_RESULT},
-    {"predictions/{}/{}/last", ITEM_REALS, "examples x outputs", "", "logits (regression: values) of a set and variant at the last evaluation", NEED_RESULT},
+    {"predictions/{}/{}/last", ITEM_REALS, "examples x outputs", "", "logits (regression: values; language models: loss of each sequence; MMLU: scores of the letters) of a set and variant at the last evaluation", NEED_RESULT},
     {"predictions/{}/{}/best", ITEM_REALS, "examples x outputs", "", "the same at the variant's best evaluation", NEED_RESULT},
+
+    /* ---- subjects: MMLU ---- */
+    {"subjects/names", ITEM_STRINGS, "subjects", "", "MMLU's subjects", NEED_NOTHING},
+    {"subjects/categories", ITEM_STRINGS, "categories", "", "MMLU's categories", NEED_NOTHING},
+    {"subjects/averages", ITEM_STRINGS, "averages", "", "macro (mean of subjects), micro (all questions)", NEED_NOTHING},
+    {"subjects/{}/questions", ITEM_INTS, "subjects", "questions", "questions asked of each subject in a set", NEED_NOTHING},
+    {"subjects/{}/category", ITEM_INTS, "subjects", "", "category of each subject as the set's protocol has it", NEED_NOTHING},
+    {"subjects/{}/subject", ITEM_INTS, "examples", "", "subject of every question", NEED_NOTHING},
+    {"subjects/{}/{}/last_accuracy", ITEM_REALS, "subjects", "", "accuracy of each subject at the last evaluation of a set and variant; NaN: not asked", NEED_NOTHING},
+    {"subjects/{}/{}/last_error", ITEM_REALS, "subjects", "", "its standard error", NEED_NOTHING},
+    {"subjects/{}/{}/last_categories", ITEM_REALS, "categories", "", "accuracy of each category, all its questions alike", NEED_NOTHING},
+    {"subjects/{}/{}/last_categories_error", ITEM_REALS, "categories", "", "its standard error, from the pooled variance of the subjects", NEED_NOTHING},
+    {"subjects/{}/{}/last_averages", ITEM_REALS, "averages", "", "macro and micro average", NEED_NOTHING},
+    {"subjects/{}/{}/last_averages_error", ITEM_REALS, "averages", "", "their standard errors", NEED_NOTHING},
+    {"subjects/{}/{}/best_accuracy", ITEM_REALS, "subjects", "", "the same six at the variant's best evaluation", NEED_NOTHING},
+    {"subjects/{}/{}/best_error", ITEM_REALS, "subjects", "", "standard errors", NEED_NOTHING},
+    {"subjects/{}/{}/best_categories", ITEM_REALS, "categories", "", "accuracy of each category", NEED_NOTHING},
+    {"subjects/{}/{}/best_categories_error", ITEM_REALS, "categories", "", "standard errors", NEED_NOTHING},
+    {"subjects/{}/{}/best_averages", ITEM_REALS, "averages", "", "macro and micro average", NEED_NOTHING},
+    {"subjects/{}/{}/best_averages_error", ITEM_REALS, "averages", "", "standard errors", NEED_NOTHING},
+
+    /* ---- texts: greedy continuations ---- */
+    {"texts/{}/{}/prompt", ITEM_STRINGS, "prompts", "", "different prompts of a set, in order of appearance", NEED_NOTHING},
+    {"texts/{}/{}/written", ITEM_STRINGS, "prompts", "", "what a variant wrote for each at the last evaluation", NEED_NOTHING},
 
     /* ---- parameters ---- */
     {"parameters/base", ITEM_INT, "", "parameters", "parameters of the pretrained part of the network", NEED_RESULT},

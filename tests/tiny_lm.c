@@ -6,6 +6,7 @@
 #include "core/text.h"
 #include "datasets/bpe_model.h"
 #include "datasets/unicode.h"
+#include "models/model.h"
 #include "tests/tokens_golden.h"
 
 static const char config[] =
@@ -54,6 +55,45 @@ const char *tiny_lm_tokenizer(void)
     snprintf(folder, sizeof folder, "%s", fresh_folder());
     write_text(folder, "config.json", config);
     write_tokenizer(folder);
+    return folder;
+}
+
+/* Random weights of a model opened without any. */
+static void write_weights(const char *folder)
+{
+    char path[4400];
+    struct registry reg;
+    struct model *m;
+    struct arena *arena = arena_new("tiny weights");
+    struct rng rng = {.seed = 5};
+    const struct model_spec spec = {.path = folder, .head = HEAD_LM, .random = 1, .rng = &rng};
+    ck_ok(registry_init(&reg, arena));
+    ck_ok(model_open(&spec, arena, &reg, &m));
+    struct tensor_out *out = arena_zalloc(arena, sizeof *out * (size_t)reg.count);
+    for (int i = 0; i < reg.count; i++) {
+        struct param *p = reg.list[i];
+        ck_ok(param_load(&reg, p));
+        float *values = arena_alloc(arena, sizeof *values * param_size(p));
+        for (size_t k = 0; k < param_size(p); k++) values[k] = (float)p->data[k];
+        bool vector = p->rows == 1;
+        out[i] = (struct tensor_out){.name = p->name, .dtype = DT_F32, .dims = vector ? 1 : 2, .data = values};
+        out[i].shape[0] = vector ? p->cols : p->rows;
+        out[i].shape[1] = p->cols;
+    }
+    snprintf(path, sizeof path, "%s/model.safetensors", folder);
+    ck_ok(safetensors_write(path, out, reg.count, NULL));
+    model_close(m);
+    arena_free(arena);
+}
+
+const char *tiny_lm_model(void)
+{
+    static char folder[4300];
+    if (*folder) return folder;
+    snprintf(folder, sizeof folder, "%s", fresh_folder());
+    write_text(folder, "config.json", config);
+    write_tokenizer(folder);
+    write_weights(folder);
     return folder;
 }
 

@@ -8,6 +8,9 @@ enum { TINY_LM_BYTES = 256, TINY_LM_END = 261, TINY_LM_VOCAB = 262 };
 /* Folder with vocab.json, merges.txt and config.json; made on first use, removed when the process ends. */
 const char *tiny_lm_tokenizer(void);
 
+/* The same with model.safetensors: a model that computes. */
+const char *tiny_lm_model(void);
+
 /* A data root with mmlu/{dev,val,test} of anatomy (3 test questions) and virology (4): short questions, one with a
  * quoted line end and doubled quotes. */
 const char *tiny_mmlu(void);

@@ -102,10 +102,11 @@ START_TEST(scores_follow_from_predictions)
     ck_assert_uint_eq(chosen, (n + 1) / 2);
     predictions_of(logits, (int)n, 2, pred);
     size_t last = item("eval/dev/main/metrics")->dim[0] - 1;
-    ck_ok(task_metrics(tiny.cell.task, pred, label, (int)n, NULL, 0, tiny.arena, metric));
+    const struct predicted p = {.pred = pred, .label = label, .half = half, .n = (int)n};
+    ck_ok(task_metrics(tiny.cell.task, &p, -1, tiny.arena, metric));
     ck_assert_double_eq(metric[0], item("eval/dev/main/metrics")->v.d[last]);
     ck_assert_double_eq(metric[0], number("scores/main/last"));
-    ck_ok(task_metrics(tiny.cell.task, pred, label, (int)n, half, 1, tiny.arena, metric));
+    ck_ok(task_metrics(tiny.cell.task, &p, 1, tiny.arena, metric));
     ck_assert_double_eq(metric[0], item("eval/dev/main/second_half")->v.d[last]);
 
     size_t best = 0, split = 0;
