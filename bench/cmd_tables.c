@@ -50,7 +50,7 @@ static status run_table(const void *options, char **args, int count, struct aren
     int sheets = 1;
     (void)count;
     TRY(check_metric(o->metric));
-    TRY(material_gather(args[0], o->runs, o->metric, arena, &m));
+    TRY(material_gather(args[0], o->runs, o->metric, 0, arena, &m));
     TRY(table_make(&spec, m.run, m.count, arena, &t));
     if (o->format == SHEET_CSV)
         TRY(table_lines(&t, &sheet[0]));

@@ -113,15 +113,16 @@ static const char *short_name(const char *path, struct arena *a)
     return arena_printf(a, "%.*s", (int)(end - begin), begin);
 }
 
-static status gather_records(const char *where, const char *metric, struct arena *a, struct material *m)
+static status gather_records(const char *where, const char *metric, int details, struct arena *a, struct material *m)
 {
     struct run_list list;
-    TRY(run_list_read(where, metric, a, &list));
+    TRY(run_list_read(where, metric, details, a, &list));
     if (!(m->name = short_name(where, a))) return ST_MEMORY;
     return from_folder(where, &list, m, a);
 }
 
-status material_gather(const char *where, const char *runs, const char *metric, struct arena *a, struct material *m)
+status material_gather(const char *where, const char *runs, const char *metric, int details, struct arena *a,
+                       struct material *m)
 {
     struct run_list list = {0};
     struct experiment e;
@@ -129,7 +130,7 @@ status material_gather(const char *where, const char *runs, const char *metric, 
     *m = (struct material){0};
     if (record_source_is(where)) {
         FAIL_IF(*runs, ST_USAGE, "--runs goes with an experiment; %s is a place of records itself", where);
-        return gather_records(where, metric, a, m);
+        return gather_records(where, metric, details, a, m);
     }
     TRY(experiment_find(where, a, &path));
     TRY(experiment_read(path, a, &e));
@@ -137,7 +138,7 @@ status material_gather(const char *where, const char *runs, const char *metric, 
         e.runs_dir = runs;
     else if (*runs)
         TRY(experiment_move(&e, runs, a));
-    if (record_source_is(e.runs_dir)) TRY(run_list_read(e.runs_dir, metric, a, &list));
+    if (record_source_is(e.runs_dir)) TRY(run_list_read(e.runs_dir, metric, details, a, &list));
     m->name = e.name;
     return from_experiment(&e, &list, m, a);
 }

@@ -17,8 +17,9 @@ struct material {
 };
 
 /* where: an experiment (file or name), a folder of records or a merged file. runs: "" or, for an experiment, where its
- * records lie instead: a folder that holds one of the experiment's name, or a merged file. metric: as for
- * run_list_read. */
-status material_gather(const char *where, const char *runs, const char *metric, struct arena *, struct material *);
+ * records lie instead: a folder that holds one of the experiment's name, or a merged file. metric, details: as
+ * for run_list_read. */
+status material_gather(const char *where, const char *runs, const char *metric, int details, struct arena *,
+                       struct material *);
 
 #endif

@@ -271,8 +271,8 @@ static status add_run(struct run_list *list, int *cap, struct arena *arena, stru
     return ST_OK;
 }
 
-static status read_all(struct record_source *source, const char *metric, struct arena *whole, struct arena *arena,
-                       struct run_list *list)
+static status read_all(struct record_source *source, const char *metric, int details, struct arena *whole,
+                       struct arena *arena, struct run_list *list)
 {
     struct record r;
     struct record_place place;
@@ -289,18 +289,19 @@ static status read_all(struct record_source *source, const char *metric, struct 
             TRY(st);
             TRY(add_run(list, &cap, arena, &run));
             TRY(run_take(&r, place.name, metric, arena, run));
+            if (details) TRY(run_detail_take(&r, metric, arena, run));
         }
         arena_reset(whole, mark);
     }
 }
 
-status run_list_read(const char *place, const char *metric, struct arena *arena, struct run_list *list)
+status run_list_read(const char *place, const char *metric, int details, struct arena *arena, struct run_list *list)
 {
     struct record_source *source = NULL;
     struct arena *whole = arena_new("record");
     *list = (struct run_list){0};
     status st = whole ? record_source_open(place, arena, &source) : ST_MEMORY;
-    if (st == ST_OK) st = read_all(source, metric, whole, arena, list);
+    if (st == ST_OK) st = read_all(source, metric, details, whole, arena, list);
     record_source_close(source);
     arena_free(whole);
     return st;

@@ -2,6 +2,7 @@
 #ifndef PG_BENCH_RUN_LIST_H
 #define PG_BENCH_RUN_LIST_H
 
+#include "bench/run_detail.h"
 #include "bench/train_options.h"
 #include "core/arena.h"
 #include "core/status.h"
@@ -33,6 +34,7 @@ struct run {
     double adapter, head; /* trained parameters: thawed base ones and the adapter's peak; the head's */
     struct run_variant *variant;
     int variants;
+    struct run_detail *detail; /* what figures need beyond that; NULL unless asked for */
 };
 
 struct run_list {
@@ -42,8 +44,9 @@ struct run_list {
     const char *first_fault; /* the sentence about the first of them; NULL: none */
 };
 
-/* Reads the records of a folder, or of one file (record_source_open). metric: "" for each task's main score. */
-status run_list_read(const char *place, const char *metric, struct arena *, struct run_list *);
+/* Reads the records of a folder, or of one file (record_source_open). metric: "" for each task's main score.
+ * details: fill run->detail too. */
+status run_list_read(const char *place, const char *metric, int details, struct arena *, struct run_list *);
 
 /* The facts of one record. file: for messages, not copied. */
 status run_take(const struct record *, const char *file, const char *metric, struct arena *, struct run *);

@@ -1,7 +1,7 @@
 #!/bin/sh
 # From a bare Debian 12 (or newer, or Ubuntu) to a result:
 #
-#   sh tools/bootstrap.sh demo    install what is missing, build, run the demo grid, print its table
+#   sh tools/bootstrap.sh demo    install what is missing, build, run the demo grid, print its table, draw a figure
 #   sh tools/bootstrap.sh test    the same, then all tests
 #   sh tools/bootstrap.sh deps    only install (deps lint: also what `make lint` needs)
 #
@@ -12,6 +12,7 @@ cd "$(dirname "$0")/.."
 
 BUILD_PACKAGES="gcc g++ make pkg-config libc6-dev libopenblas-openmp-dev libhdf5-dev libsentencepiece-dev libpcre2-dev
     libutf8proc-dev libjansson-dev libinih-dev libmd-dev"
+PLOT_PACKAGES="gnuplot-nox"
 TEST_PACKAGES="check libsubunit-dev hdf5-tools python3-h5py git"
 LINT_PACKAGES="clang libomp-dev clang-format cppcheck shellcheck"
 
@@ -30,7 +31,7 @@ install_packages() {
     if ! command -v dpkg-query >/dev/null 2>&1; then
         echo "bootstrap: this is no Debian or Ubuntu system. Install by your own means the libraries behind these packages:" >&2
         # shellcheck disable=SC2086
-        echo $BUILD_PACKAGES $TEST_PACKAGES >&2
+        echo $BUILD_PACKAGES $PLOT_PACKAGES $TEST_PACKAGES >&2
         exit 2
     fi
     need=$(missing "$@" | tr '\n' ' ')
@@ -66,20 +67,20 @@ case $1 in
 deps)
     # shellcheck disable=SC2086
     case ${2:-} in
-    '') install_packages $BUILD_PACKAGES $TEST_PACKAGES ;;
-    lint) install_packages $BUILD_PACKAGES $TEST_PACKAGES $LINT_PACKAGES ;;
+    '') install_packages $BUILD_PACKAGES $PLOT_PACKAGES $TEST_PACKAGES ;;
+    lint) install_packages $BUILD_PACKAGES $PLOT_PACKAGES $TEST_PACKAGES $LINT_PACKAGES ;;
     *) usage ;;
     esac
     ;;
 demo)
     # shellcheck disable=SC2086
-    install_packages $BUILD_PACKAGES
+    install_packages $BUILD_PACKAGES $PLOT_PACKAGES
     make -s -j"$(jobs)"
     make -s demo
     ;;
 test)
     # shellcheck disable=SC2086
-    install_packages $BUILD_PACKAGES $TEST_PACKAGES
+    install_packages $BUILD_PACKAGES $PLOT_PACKAGES $TEST_PACKAGES
     make -s -j"$(jobs)" test-programs
     make -s test
     ;;

@@ -46,7 +46,7 @@ static void read_table(const struct table_spec *spec, struct table *t)
 {
     struct run_list list;
     if (!arena) arena = arena_new("test");
-    ck_ok(run_list_read(dir, spec->metric, arena, &list));
+    ck_ok(run_list_read(dir, spec->metric, 0, arena, &list));
     ck_ok(table_make(spec, list.run, list.count, arena, t));
 }
 
@@ -218,7 +218,7 @@ START_TEST(unknown_words)
     struct table_spec s = plain;
     put(&(struct sample){.options = "method.rank=4\n", .seed = 1});
     arena = arena_new("test");
-    ck_ok(run_list_read(dir, "", arena, &list));
+    ck_ok(run_list_read(dir, "", 0, arena, &list));
     s.rows = "rnak";
     ck_fails(table_make(&s, list.run, list.count, arena, &t), ST_USAGE, "did you mean 'rank'");
     s = plain;
@@ -342,7 +342,7 @@ START_TEST(damaged_files_are_left_out)
     snprintf(path, sizeof path, "%s/note.txt", dir);
     ck_ok(file_write_atomic(path, "no record", 9));
     read_table(&plain, &t);
-    ck_ok(run_list_read(dir, "", arena, &list));
+    ck_ok(run_list_read(dir, "", 0, arena, &list));
     ck_assert_int_eq(list.unreadable, 1);
     ck_has(list.first_fault, "zzz.h5: not a record");
     ck_assert_int_eq(cell(&t, "lora", "cola")->scored, 3);
