@@ -82,6 +82,7 @@ $(LIB): $(OBJECTS)
 
 # The files that .incbin takes in: the compiler's dependency files do not know them.
 $(OUT)/models/mini_embed.o: models/mini/config.json models/mini/model.safetensors
+$(OUT)/bench/published.o: $(wildcard results/published/*.csv)
 
 $(OUT)/core/%_avx2.o: CFLAGS += $(AVX2)
 $(OUT)/core/%_avx512.o: CFLAGS += $(AVX512)

@@ -4,6 +4,7 @@
 #define PG_BENCH_BOPS_SUBJECT_H
 
 #include "bench/bops_record.h"
+#include "bench/run_list.h"
 
 struct bops_setting {
     const char *name; /* "paper", "max_length", ... */
@@ -23,7 +24,8 @@ struct bops_subject {
     int settings;
 };
 
-/* variant: "" for the only one, or the last by name ("rank=8"). A subject that was opened is closed with bops_subject_close. */
+/* variant: "" for the only one, or the last by name ("rank=8"). A subject that was opened is closed with
+ * bops_subject_close. */
 status bops_of_record(const char *path, const char *variant, struct arena *, struct bops_subject *);
 /* row, task: "" for the only row, for the first task. */
 status bops_of_experiment(const char *path, const char *row, const char *task, struct arena *, struct bops_subject *);
@@ -31,6 +33,10 @@ status bops_of_experiment(const char *path, const char *row, const char *task, s
 status bops_of_method(const char *method, char **options, int count, const char *model, struct arena *,
                       struct bops_subject *);
 void bops_subject_close(struct bops_subject *);
+
+/* What tables need of a record: read from it, or counted anew where it was written before records held it. Shares that
+ * cannot be known (a decoder, no trace, a model that is not at hand) are NAN. variant: as in the record's paths. */
+status run_bops_take(const struct record *, const char *variant, struct run_bops *);
 
 /* One more setting. */
 status bops_add_setting(struct bops_subject *, const char *name, double length, double rows);

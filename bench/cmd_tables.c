@@ -1,13 +1,15 @@
 /* `peftgrid table`: tables from records, of an experiment's cells or of all the records in a folder. (The file is not
  * cmd_table.c because command_table is the list of all commands.) */
 #include <stdio.h>
+#include <string.h>
 #include "bench/cli.h"
 #include "bench/material.h"
 #include "bench/metrics.h"
 #include "bench/table.h"
+#include "bench/table_paper.h"
 
 struct table_options {
-    int format, points, protocol;
+    int format, points, protocol, paper;
     const char *rows, *cols, *baseline, *metric, *runs;
 };
 #define AT(field) offsetof(struct table_options, field)
@@ -22,6 +24,8 @@ static const struct option table_option_table[] = {
     {"protocol", OPT_ENUM, AT(protocol), 0, 0, "own", "own|" PROTOCOL_CHOICES,
      "which evaluation counts; own: as the experiment says", 0},
     {"metric", OPT_STRING, AT(metric), 0, 0, "", "NAME", "another metric than each task's main one", 0},
+    {"paper", OPT_INT, AT(paper), 0, PUBLISHED_TABLES, "0", "N",
+     "the B-LoRA paper's table N beside what was measured: 1 scores, 2 bit operations, 3 to 5 settings, 6 corpora", 0},
     {"runs", OPT_STRING, AT(runs), 0, 0, "", "FOLDER", "where the records lie: FOLDER/<experiment>, or a merged file",
      0},
     OPT_END};
@@ -33,6 +37,16 @@ static status check_metric(const char *name)
     int n = 0;
     for (const struct metric *m = metric_table; m->name; m++) names[n++] = m->name;
     return !*name || metric_find(name) ? ST_OK : cli_unknown("", "metric", name, names, n);
+}
+
+static status print_paper(const struct table_options *o, const char *where, struct arena *arena)
+{
+    struct sheet *sheet;
+    FAIL_IF(*o->rows || strcmp(o->cols, "task") != 0 || *o->baseline || *o->metric || o->points, ST_USAGE,
+            "--paper has rows, columns and metrics of its own: only --protocol, --runs and --format go with it");
+    TRY(table_paper(o->paper, where, o->runs, o->protocol - 1, arena, &sheet));
+    sheet_print(stdout, sheet, (enum sheet_format)o->format);
+    return ST_OK;
 }
 
 static status run_table(const void *options, char **args, int count, struct arena *arena)
@@ -49,6 +63,7 @@ static status run_table(const void *options, char **args, int count, struct aren
     struct sheet *sheet[2];
     int sheets = 1;
     (void)count;
+    if (o->paper) return print_paper(o, args[0], arena);
     TRY(check_metric(o->metric));
     TRY(material_gather(args[0], o->runs, o->metric, 0, arena, &m));
     TRY(table_make(&spec, m.run, m.count, arena, &t));

@@ -4,6 +4,7 @@
 
 #include <math.h>
 #include <string.h>
+#include "bench/bops_subject.h"
 #include "results/record_pack.h"
 
 const char *const protocol_name[PROTOCOLS] = {"best", "last", "split"};
@@ -184,6 +185,7 @@ static status take_variants(const struct loader *l, struct run *run)
         if (!in_paths) return ST_MEMORY;
         v->name = strcmp(in_paths, RECORD_MAIN) == 0 ? "" : in_paths;
         v->deployed = number(r, "parameters/deployed/{}", in_paths);
+        TRY(run_bops_take(r, in_paths, &v->bops));
         for (int p = 0; p < PROTOCOLS; p++) {
             v->score[p] = run->lacks_metric ? NAN : score(l, in_paths, (enum protocol)p);
             TRY(look_at_predictions(l, in_paths, (enum protocol)p, v));
@@ -232,6 +234,17 @@ static status find_sets(struct loader *l)
     return ST_OK;
 }
 
+static void count_examples(const struct record *r, struct run *run)
+{
+    const char *name;
+    run->train_examples = run->dev_examples = NAN;
+    for (int i = 0; i < r->count; i++) {
+        if (!(name = name_between(r->item[i].path, "data/", "/examples"))) continue;
+        double *n = strcmp(name, "train") == 0 ? &run->train_examples : &run->dev_examples;
+        *n = (isnan(*n) ? 0 : *n) + (double)r->item[i].v.i[0];
+    }
+}
+
 status run_take(const struct record *r, const char *file, const char *metric, struct arena *a, struct run *run)
 {
     struct loader l = {.r = r, .arena = a};
@@ -255,6 +268,7 @@ status run_take(const struct record *r, const char *file, const char *metric, st
     run->adapter =
         record_get_real(r, "parameters/base_trained", NAN) + record_get_real(r, "parameters/adapter_peak", NAN);
     run->head = record_get_real(r, "parameters/head", NAN);
+    count_examples(r, run);
     return run->state == RUN_OK ? take_variants(&l, run) : ST_OK;
 }
 

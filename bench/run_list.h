@@ -13,6 +13,15 @@ extern const char *const protocol_name[PROTOCOLS];
 
 enum run_state { RUN_OK, RUN_DIVERGED, RUN_FAILED, RUN_MISSING };
 
+/* Bit operations of what a run ended with, as shares; NAN: the record does not tell. */
+struct run_bops {
+    struct {
+        double encoder, attention;
+    } base,   /* its ranks and bits on DeBERTaV3-base at 20 tokens and 512 table rows, over LoRA of rank 16 there */
+        own,  /* the same over the same adapters at full rank and 32 bits */
+        here; /* on its own network at the mean real length, over LoRA of rank 16 */
+};
+
 /* One evaluated form of a run ("" = the only one). Arrays go by enum protocol. */
 struct run_variant {
     const char *name;
@@ -23,6 +32,7 @@ struct run_variant {
      * that evaluation are not kept. */
     unsigned char *right[PROTOCOLS];
     int examples; /* of all evaluation sets together */
+    struct run_bops bops;
 };
 
 struct run {
@@ -32,6 +42,7 @@ struct run {
     long long seed;
     int lacks_metric;     /* the record does not hold the asked metric */
     double adapter, head; /* trained parameters: thawed base ones and the adapter's peak; the head's */
+    double train_examples, dev_examples;
     struct run_variant *variant;
     int variants;
     struct run_detail *detail; /* what figures need beyond that; NULL unless asked for */

@@ -78,6 +78,9 @@ status table_compare(struct table *);
 /* Decimals of a column's printed scores: 85.31 of 0.8531; errors, which are not times 100, get two more. */
 int table_digits(const struct table_col *);
 
+/* A count for reading, four significant digits: 768, 73.7k, 1.327M; "" for NAN. */
+const char *table_count(struct arena *, double n);
+
 /* The row's printed name. */
 const char *table_row_name(const struct table_row *, struct arena *);
 struct table_cell *table_cell_at(const struct table *, int row, int col);

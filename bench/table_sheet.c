@@ -17,7 +17,7 @@ int table_digits(const struct table_col *c)
 }
 
 /* 768, 73.7k, 1.327M: four significant digits. */
-static const char *count_text(struct arena *a, double n)
+const char *table_count(struct arena *a, double n)
 {
     if (isnan(n)) return "";
     if (n < 10000) return arena_printf(a, "%.0f", n);
@@ -28,7 +28,7 @@ static const char *count_text(struct arena *a, double n)
 
 static const char *range_text(struct arena *a, struct range r)
 {
-    const char *low = count_text(a, r.low), *high = count_text(a, r.high);
+    const char *low = table_count(a, r.low), *high = table_count(a, r.high);
     return !low || !high ? NULL : strcmp(low, high) == 0 ? low : arena_printf(a, "%s-%s", low, high);
 }
 

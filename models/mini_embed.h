@@ -3,15 +3,8 @@
 #ifndef PG_MODELS_MINI_EMBED_H
 #define PG_MODELS_MINI_EMBED_H
 
-#include <stddef.h>
+#include "core/embed.h"
 
-struct embedded {
-    union {
-        const char *text;
-        const unsigned char *bytes;
-    };
-    size_t size;
-};
 extern const struct embedded mini_config, mini_weights;
 
 #endif
