@@ -421,9 +421,9 @@ status table_paper(int number, const char *where, const char *runs, int protocol
     TRY(published_read(0, arena, &p.notes));
     NEW(p.noted, arena, p.notes.rows + 1);
     bool settings = part[number - 1] == paper_settings && !record_source_is(where);
-    TRY(settings ? gather_cells(where, &p) : material_gather(where, runs, "", arena, &p.runs));
+    TRY(settings ? gather_cells(where, &p) : material_gather(where, runs, "", 0, arena, &p.runs));
     TRY(has_task(&p, "qqp", &qqp));
-    if (qqp && number == 1) TRY(material_gather(where, runs, "f1", arena, &p.f1));
+    if (qqp && number == 1) TRY(material_gather(where, runs, "f1", 0, arena, &p.f1));
     TRY(part[number - 1](&p));
     *out = p.sheet;
     return ST_OK;
