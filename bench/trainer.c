@@ -36,6 +36,7 @@ struct session_spec cell_session_spec(const struct cell *c, long steps)
                                            .cls_dropout = c->train.cls_dropout,
                                            .hidden_dropout = c->train.hidden_dropout,
                                            .attn_dropout = c->train.attn_dropout,
+                                           .recompute = c->train.recompute,
                                            .train_pooler = c->train.train_pooler - 1},
                                  .method = c->method,
                                  .method_options = c->method_options,

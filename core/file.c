@@ -73,6 +73,11 @@ void file_unmap(struct file_map *m)
     *m = (struct file_map){0};
 }
 
+void file_release(const struct file_map *m)
+{
+    if (m->priv) madvise(m->priv, m->size, MADV_DONTNEED);
+}
+
 status file_read(const char *path, size_t max, struct arena *a, char **text, size_t *size)
 {
     int fd;

@@ -16,6 +16,8 @@ struct file_map {
 };
 status file_map(const char *path, struct file_map *);
 void file_unmap(struct file_map *); /* zeroed struct is fine */
+/* Gives the pages of the map back to the system; they come again when they are looked at. */
+void file_release(const struct file_map *);
 
 /* The whole file as a NUL-terminated string in the arena (refuses more than max bytes). */
 status file_read(const char *path, size_t max, struct arena *, char **text, size_t *size);

@@ -4,6 +4,7 @@
 #include <float.h>
 #include <math.h>
 #include <string.h>
+#include "core/parallel.h"
 #include "core/row_kernels.h"
 
 /* ---- tables ---- */
@@ -214,19 +215,46 @@ static status read_block(const struct wsrc *w, size_t first, int n, real *values
     return ST_OK;
 }
 
-static status quantize_blocks(const struct wsrc *w, struct nf *q, float *absmax)
+/* Runs of NF_GROUP blocks end on whole bytes, so they can be written side by side. */
+struct blocks {
+    const struct wsrc *w;
+    struct nf *q;
+    float *absmax;
+    struct tables t;
+    bool *bad; /* [runs] a value is not finite */
+};
+
+static status quantize_run(const struct blocks *job, size_t from)
 {
-    struct tables t = {.levels = 1 << q->format.bits};
+    struct nf *q = job->q;
     real values[NF_BLOCK_MAX];
     float x[NF_BLOCK_MAX];
-    nf_thresholds(q->level, t.levels, t.threshold);
-    for (size_t b = 0; b < q->blocks; b++) {
+    for (size_t b = from; b < q->blocks && b < from + NF_GROUP; b++) {
         size_t first = b * (size_t)q->format.block, rest = q->size - first;
         int n = rest < (size_t)q->format.block ? (int)rest : q->format.block;
-        TRY(read_block(w, first, n, values, x));
-        absmax[b] = take_ratios(x, n);
-        for (int i = 0; i < n; i++) put_code(q, first + (size_t)i, nf_nearest(t.threshold, t.levels, x[i]));
+        TRY(read_block(job->w, first, n, values, x));
+        job->absmax[b] = take_ratios(x, n);
+        for (int i = 0; i < n; i++) put_code(q, first + (size_t)i, nf_nearest(job->t.threshold, job->t.levels, x[i]));
     }
+    return ST_OK;
+}
+
+static void run_piece(void *ctx, int i, int thread)
+{
+    const struct blocks *job = ctx;
+    (void)thread;
+    job->bad[i] = quantize_run(job, (size_t)i * NF_GROUP) != ST_OK;
+}
+
+static status quantize_blocks(const struct wsrc *w, struct arena *temporary, struct nf *q, float *absmax)
+{
+    struct blocks job = {.w = w, .q = q, .absmax = absmax, .t = {.levels = 1 << q->format.bits}};
+    int runs = (int)((q->blocks + NF_GROUP - 1) / NF_GROUP);
+    ZNEW(job.bad, temporary, runs);
+    nf_thresholds(q->level, job.t.levels, job.t.threshold);
+    parallel_for(runs, run_piece, &job);
+    for (int i = 0; i < runs; i++)
+        if (job.bad[i]) return quantize_run(&job, (size_t)i * NF_GROUP); /* again, for its message on this thread */
     return ST_OK;
 }
 
@@ -255,7 +283,7 @@ static status quantize(const struct wsrc *w, struct arena *keep, struct arena *t
     float *absmax;
     NEW(absmax, q->format.nested ? temporary : keep, q->blocks);
     ZNEW(q->code, keep, nf_code_bytes(q));
-    TRY(quantize_blocks(w, q, absmax));
+    TRY(quantize_blocks(w, temporary, q, absmax));
     if (!q->format.nested) {
         q->absmax = absmax;
         return ST_OK;
@@ -266,15 +294,20 @@ static status quantize(const struct wsrc *w, struct arena *keep, struct arena *t
     return ST_OK;
 }
 
+void nf_shape(size_t size, const struct nf_format *format, struct nf *out)
+{
+    *out = (struct nf){.format = *format, .size = size};
+    out->blocks = (size + (size_t)format->block - 1) / (size_t)format->block;
+    out->groups = format->nested ? (out->blocks + NF_GROUP - 1) / NF_GROUP : 0;
+    nf_levels(format->bits, out->level);
+}
+
 status nf_quantize(const struct wsrc *w, const struct nf_format *format, struct arena *keep, struct nf *out)
 {
     FAIL_IF(format->bits < NF_BITS_MIN || format->bits > NF_BITS_MAX || format->block < 1 ||
                 format->block > NF_BLOCK_MAX,
             ST_INTERNAL, "no NormalFloat of %d bits in blocks of %d", format->bits, format->block);
-    *out = (struct nf){.format = *format, .size = (size_t)w->rows * (size_t)w->cols};
-    out->blocks = (out->size + (size_t)format->block - 1) / (size_t)format->block;
-    out->groups = format->nested ? (out->blocks + NF_GROUP - 1) / NF_GROUP : 0;
-    nf_levels(format->bits, out->level);
+    nf_shape((size_t)w->rows * (size_t)w->cols, format, out);
     struct arena *temporary = arena_new("scales of a weight");
     if (!temporary) return ST_MEMORY;
     status st = quantize(w, keep, temporary, out);

@@ -57,6 +57,9 @@ struct nf {
  * (ST_INPUT). */
 status nf_quantize(const struct wsrc *w, const struct nf_format *, struct arena *keep, struct nf *out);
 
+/* A vector of `size` elements without its codes and scales: numbers of blocks and groups, levels. */
+void nf_shape(size_t size, const struct nf_format *, struct nf *out);
+
 /* Elements first .. first+n-1 as reals: level[code] * absmax, rounded to float. Pure and thread-safe. */
 void nf_values(const struct nf *, size_t first, int n, real *out);
 

@@ -74,6 +74,11 @@ struct wsrc wsrc_bf16(const void *w, int rows, int cols)
     return (struct wsrc){.rows = rows, .cols = cols, .tile = tile_bf16, .bits = 16, .ctx = w};
 }
 
+bool wsrc_is_bf16(const struct wsrc *w)
+{
+    return w->tile == tile_bf16;
+}
+
 void wsrc_row(const struct wsrc *w, int r, real *dst)
 {
     w->tile(w, r, 1, 0, w->cols, dst, w->cols);

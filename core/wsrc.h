@@ -3,6 +3,7 @@
 #ifndef PG_CORE_WSRC_H
 #define PG_CORE_WSRC_H
 
+#include <stdbool.h>
 #include "core/real.h"
 
 struct wsrc {
@@ -17,6 +18,7 @@ struct wsrc {
 struct wsrc wsrc_dense(const real *w, int rows, int cols);
 struct wsrc wsrc_f16(const void *w, int rows, int cols); /* IEEE half, little-endian, as it lies in a mapped file */
 struct wsrc wsrc_bf16(const void *w, int rows, int cols);
+bool wsrc_is_bf16(const struct wsrc *);                  /* made by wsrc_bf16 */
 struct wsrc wsrc_f32(const void *w, int rows, int cols); /* float bits that may be unaligned or in the double build */
 void wsrc_row(const struct wsrc *, int r, real *dst);    /* one row */
 

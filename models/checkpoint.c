@@ -167,6 +167,11 @@ void checkpoint_close(struct checkpoint *c)
     *c = (struct checkpoint){0};
 }
 
+void checkpoint_release(const struct checkpoint *c)
+{
+    for (int i = 0; i < c->maps; i++) file_release(&c->map[i]);
+}
+
 static int name_against(const void *key, const void *tensor)
 {
     return strcmp(key, ((const struct tensor *)tensor)->name);

@@ -44,6 +44,8 @@ status checkpoint_open(const char *path, struct arena *, struct checkpoint *);
  * the checkpoint. */
 status checkpoint_open_memory(const char *name, const void *bytes, size_t size, struct arena *, struct checkpoint *);
 void checkpoint_close(struct checkpoint *);
+/* The mapped pages are given back to the system, which reads them again when they are looked at. */
+void checkpoint_release(const struct checkpoint *);
 const struct tensor *checkpoint_find(const struct checkpoint *, const char *name); /* NULL: none */
 
 /* A tile source [rows, cols] over the tensor's values; a vector is [1, n], a scalar [1, 1]. No copy for row-major

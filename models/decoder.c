@@ -167,7 +167,7 @@ static status run_block(const struct model *m, const struct decoder *d, struct d
 {
     struct pass *pass = t->pass;
     struct decoder_pass c = pass_of(d, t, i);
-    bool back = pass->keep && i >= t->first_kept, keep = back && !m->recompute;
+    bool back = pass->keep && i >= t->first_kept, keep = back && !m->spec.recompute;
     struct mat out = mat_of(spare->a, c.rows->n, spare->cols);
     if (back) {
         TRY(mat_new(pass->tape, x->rows, x->cols, &t->input[i]));
@@ -243,12 +243,12 @@ static status block_back(const struct model *m, const struct decoder *d, struct 
     struct pass *pass = t->pass;
     struct decoder_pass c = pass_of(d, t, i);
     struct arena_mark tape = arena_mark(pass->tape);
-    if (m->recompute) {
+    if (m->spec.recompute) {
         struct mat out = mat_of(room->a, c.rows->n, room->cols);
         TRY(decoder_block_forward(&d->block[i], &c, &t->input[i], true, &t->block[i], &out));
     }
     TRY(decoder_block_backward(&d->block[i], &c, &t->input[i], &t->block[i], dout, dx));
-    if (m->recompute) arena_reset(pass->tape, tape);
+    if (m->spec.recompute) arena_reset(pass->tape, tape);
     return ST_OK;
 }
 
@@ -259,7 +259,7 @@ static status blocks_backward(const struct model *m, const struct decoder *d, st
     struct pass *pass = t->pass;
     struct mat dout = *dtop, room = {0};
     bool embedding = param_trained(d->word);
-    if (m->recompute) TRY(mat_new(pass->scratch, spare->rows, spare->cols, &room));
+    if (m->spec.recompute) TRY(mat_new(pass->scratch, spare->rows, spare->cols, &room));
     for (int i = d->layers - 1; i >= t->first_kept; i--) {
         struct mat dx = {0};
         if (i > t->first_kept || embedding) dx = mat_of(spare->a, spare->rows, spare->cols);

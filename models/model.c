@@ -123,7 +123,8 @@ status model_open(const struct model_spec *spec, struct arena *arena, struct reg
 void model_close(struct model *m)
 {
     if (m && m->ckpt.path) checkpoint_close(&m->ckpt);
-    if (m) m->ckpt = (struct checkpoint){0};
+    if (m && m->kept.path) checkpoint_close(&m->kept);
+    if (m) m->ckpt = m->kept = (struct checkpoint){0};
 }
 
 /* ---- passes ---- */
@@ -196,22 +197,32 @@ const struct store *store_find(const char *name)
     return NULL;
 }
 
+status model_store_options(struct model *m, const struct store *store, const void **options)
+{
+    void *defaults;
+    if (*options || !store->options) return ST_OK;
+    if (!(defaults = arena_zalloc(m->arena, store->option_size))) return ST_MEMORY;
+    *options = defaults;
+    return option_defaults(store->options, defaults, m->arena);
+}
+
+bool model_stores_site(const struct site *s)
+{
+    return s->kind == SITE_LINEAR && s->role != ROLE_POOLER && s->role != ROLE_CLASSIFIER;
+}
+
 status model_build_stores(struct model *m, const struct store *store, const void *options)
 {
-    void *defaults = NULL;
-    if (m->spec.shape) return ST_OK; /* nothing to keep */
-    if (!options && store->options) {
-        if (!(defaults = arena_zalloc(m->arena, store->option_size))) return ST_MEMORY;
-        TRY(option_defaults(store->options, defaults, m->arena));
-    }
+    TRY(model_store_options(m, store, &options));
     for (int i = 0; i < m->sites; i++) {
         struct site *s = m->site[i];
-        if (s->kind != SITE_LINEAR || s->role == ROLE_POOLER || s->role == ROLE_CLASSIFIER) continue;
+        if (!model_stores_site(s)) continue;
         struct wsrc src = param_source(s->weight);
         s->w = src;
         if (param_trained(s->weight)) continue;
-        status st = store->build(options ? options : defaults, &src, m->arena, &s->w);
+        status st = store->build(options, &src, m->arena, &s->w);
         if (st != ST_OK) return fail_in(st, "%s, store %s", s->name, store->name);
+        if (s->w.ctx != src.ctx || s->w.dense != src.dense) checkpoint_release(&m->ckpt);
     }
     return ST_OK;
 }

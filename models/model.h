@@ -26,6 +26,8 @@ struct model_spec {
     const struct model_config *shape;
     double cls_dropout; /* < 0: the config's; the other rates likewise */
     double hidden_dropout, attn_dropout;
+    bool recompute;   /* decoders: keep only every block's input for the backward pass and run the block again there;
+                         the same bits, less memory */
     int train_pooler; /* -1: HF convention (trained when new or not part of the backbone), 0 frozen, 1 trained */
 };
 
@@ -36,13 +38,12 @@ struct model {
     struct arena *arena;    /* life of the run */
     struct checkpoint ckpt; /* stays mapped: frozen weights point into it */
     char hash[65];          /* content hash of the checkpoint */
+    struct checkpoint kept; /* a mapped file of stored weights (stored_file.h), or zero */
     struct site **site;
     int sites;
     int num_labels;
     bool whole_table; /* an arith or method has statistics over whole tensors: compute also the rows that nothing
                          reads, those of the relative table and, in the last block, those no head looks at */
-    bool recompute;   /* decoders: keep only every block's input for the backward pass and run the block again there;
-                         the same bits, less memory */
     const struct model_ops *ops;
     void *priv; /* the family's */
 };
@@ -67,8 +68,12 @@ status model_backward(struct model *, struct pass *, const struct mat *dlogits);
 status model_loss(struct model *, struct pass *, const struct mat *logits, struct mat *dlogits, double *loss);
 
 /* Builds every linear site's store after attachment: site->w = store of its weight, unless the weight is trained.
- * options NULL: the store's defaults. */
+ * options NULL: the store's defaults. One weight after the other, and the checkpoint's pages are given back after each,
+ * so memory never exceeds the stores and one weight. */
 status model_build_stores(struct model *, const struct store *, const void *options);
+/* The sites that this is about, and options with NULL replaced by the store's defaults. */
+bool model_stores_site(const struct site *);
+status model_store_options(struct model *, const struct store *, const void **options);
 
 /* The products of one layer and pass, for BOPs and FLOPs: calls fn once a product. l: sequence length, e: rows of the
  * relative table (0: none). site NULL: a product without a weight (scores, context). (METHODS 4) */

@@ -194,7 +194,7 @@ START_TEST(recomputed)
     open_tiny(&f, &models[_i]);
     open_tiny(&g, &models[_i]);
     f.pass.train = g.pass.train = true;
-    g.model->recompute = true;
+    g.model->spec.recompute = true;
     ck_assert_double_eq(fixture_step(&f, NULL, NULL), fixture_step(&g, NULL, NULL));
     for (int i = 0; i < f.reg.count; i++)
         ck_assert_mem_eq(f.reg.list[i]->grad, g.reg.list[i]->grad, sizeof(real) * param_size(f.reg.list[i]));

@@ -155,7 +155,7 @@ static status run_language(struct check *c, struct bed *b)
     for (int i = 0; i < b->reg.count; i++) TRY(param_thaw(&b->reg, b->reg.list[i]));
     TRY(compare_loss(c, b, want));
     TRY(compare_grads(c, b, want));
-    b->model->recompute = true;
+    b->model->spec.recompute = true;
     TRY(compare_loss(c, b, want));
     return compare_grads(c, b, want);
 }

@@ -350,7 +350,7 @@ START_TEST(recomputed_and_threads)
     for (int threads = 1; threads <= 3; threads++)
         for (int again = 0; again < 2; again++) {
             parallel_set_threads(threads);
-            f.model->recompute = again;
+            f.model->spec.recompute = again;
             arena_poison(again);
             ck_assert_double_eq(fixture_step(&f, NULL, NULL), loss);
             arena_poison(0);
@@ -433,7 +433,7 @@ START_TEST(every_allocation_may_fail)
     status st = ST_MEMORY;
     open_model(&f, _i, HEAD_LM);
     fixture_thaw_all(&f);
-    f.model->recompute = true;
+    f.model->spec.recompute = true;
     for (long n = 1; st == ST_MEMORY; n++) {
         forget(&f);
         arena_fail_after(n);

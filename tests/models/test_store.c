@@ -6,6 +6,7 @@
 #include "core/gemm.h"
 #include "core/nf4.h"
 #include "core/parallel.h"
+#include "models/stored_file.h"
 #include "tests/model_fixture.h"
 
 static const char bert[] =
@@ -189,4 +190,162 @@ START_TEST(models)
 }
 END_TEST
 
-PG_TESTS(TEST(tiles), TEST(products), TEST(memory), TEST(options), TEST(models))
+static struct wsrc stored(const char *name, const char *words, const real *w, int rows, int cols)
+{
+    struct wsrc dense = wsrc_dense(w, rows, cols), out;
+    ck_ok(store_find(name)->build(options_of(store_find(name), words), &dense, arena, &out));
+    ck_assert(out.rows == rows && out.cols == cols && out.dense == NULL);
+    return out;
+}
+
+START_TEST(bf16)
+{
+    enum { ROWS = 7, COLS = 33 };
+    real out[ROWS * COLS];
+    arena = arena_new("test");
+    const real *w = random_reals("w", ROWS * COLS);
+    struct wsrc q = stored("bf16", "", w, ROWS, COLS), again;
+    wsrc_row(&q, 3, out);
+    for (int c = 0; c < COLS; c++) { /* 8 bits of fraction, the first implied: half a unit in the last place */
+        double x = (double)w[3 * COLS + c];
+        ck_assert_double_le(fabs((double)out[c] - x), fabs(x) / 256);
+        float f = (float)out[c];
+        uint32_t bits;
+        memcpy(&bits, &f, sizeof bits);
+        ck_assert_uint_eq(bits & 0xffff, 0);
+    }
+    ck_assert_double_eq(q.bits, 16);
+    ck_ok(store_find("bf16")->build(NULL, &q, arena, &again)); /* values that are bf16 already stay where they are */
+    ck_assert_ptr_eq(again.ctx, q.ctx);
+}
+END_TEST
+
+START_TEST(int8)
+{
+    enum { ROWS = 5, COLS = 100 };
+    static const struct {
+        const char *words;
+        int block;
+        double bits;
+    } form[] = {
+        {"", COLS, 8.32}, {"block=32", 32, 8 + 32 * 4 / 100.0}, {"block=100", COLS, 8.32}, {"block=1000", COLS, 8.32}};
+    arena = arena_new("test");
+    real *w = random_reals("w", ROWS * COLS), out[ROWS * COLS], part[COLS];
+    for (int c = 0; c < COLS; c++) w[2 * COLS + c] = 0; /* a row without a scale */
+    for (int f = 0; f < 4; f++) {
+        struct wsrc q = stored("int8", form[f].words, w, ROWS, COLS);
+        q.tile(&q, 0, ROWS, 0, COLS, out, COLS);
+        ck_assert_double_eq_tol(q.bits, form[f].bits, 1e-12);
+        for (int r = 0; r < ROWS; r++)
+            for (int c = 0; c < COLS; c++) {
+                int from = c / form[f].block * form[f].block,
+                    to = from + form[f].block < COLS ? from + form[f].block : COLS;
+                double most = 0;
+                for (int k = from; k < to; k++) most = fmax(most, fabs((double)w[r * COLS + k]));
+                double unit = most / 127, code = unit > 0 ? (double)out[r * COLS + c] / unit : 0;
+                ck_assert_double_eq_tol(code, rint(code), 1e-4);
+                ck_assert_double_le(fabs((double)(out[r * COLS + c] - w[r * COLS + c])), 0.5001 * unit);
+            }
+        for (int c0 = 0; c0 < COLS; c0 += 7) { /* any part of a row */
+            q.tile(&q, 4, 1, c0, COLS - c0, part, COLS);
+            ck_assert_mem_eq(part, out + 4 * COLS + c0, sizeof(real) * (size_t)(COLS - c0));
+        }
+    }
+    w[3] = (real)INFINITY;
+    struct wsrc dense = wsrc_dense(w, ROWS, COLS), q;
+    ck_fails(store_find("int8")->build(options_of(store_find("int8"), ""), &dense, arena, &q), ST_INPUT,
+             "weight (0, 3) is no finite number");
+}
+END_TEST
+
+/* ---- files ---- */
+
+static const struct {
+    const char *store, *words;
+} kept[] = {{"nf4", ""}, {"nf4", "bits=3 block=33 double_quant=no"}, {"int8", "block=5"}, {"bf16", ""}};
+enum { KEPT = 4 };
+
+static const int short_batch[] = {5, 3};
+
+static void open_bert(struct fixture *f)
+{
+    notice_quiet(1);
+    fixture_random(f, bert, HEAD_CLASSIFY, 2);
+    fixture_batch_random(f, short_batch, 2);
+}
+
+START_TEST(written_and_mapped)
+{
+    struct fixture f, g;
+    struct mat want, got;
+    char path[512];
+    const struct store *store = store_find(kept[_i].store);
+    const void *set = options_of(store, kept[_i].words);
+    snprintf(path, sizeof path, "%s/base.safetensors", temp_dir());
+    open_bert(&f);
+    struct param *thawed = param_find(&f.reg, "bert.encoder.layer.1.output.dense.weight");
+    ck_ok(model_build_stores(f.model, store, set));
+    ck_ok(store_file_write(f.model, store, set, path));
+    fixture_forward(&f, &want, NULL);
+    open_bert(&g);
+    ck_ok(store_file_map(g.model, store, set, path));
+    fixture_forward(&g, &got, NULL);
+    ck_assert_mem_eq(want.a, got.a, sizeof(real) * 4);
+    for (int i = 0; i < f.model->sites; i++) ck_assert_double_eq(f.model->site[i]->w.bits, g.model->site[i]->w.bits);
+    ck_fails(store_file_map(g.model, store, set, path), ST_INTERNAL, "mapped already");
+    fixture_close(&g);
+    open_bert(&g); /* a weight that is trained stays out of it */
+    ck_ok(param_thaw(&g.reg, param_find(&g.reg, thawed->name)));
+    ck_ok(store_file_map(g.model, store, set, path));
+    for (int i = 0; i < g.model->sites; i++)
+        if (g.model->site[i]->weight && param_trained(g.model->site[i]->weight))
+            ck_assert_double_eq(g.model->site[i]->w.bits, 32);
+    fixture_close(&g);
+    fixture_close(&f);
+}
+END_TEST
+
+START_TEST(files_that_do_not_fit)
+{
+    struct fixture f, g;
+    char path[512], other[512];
+    const struct store *nf4 = store_find("nf4");
+    snprintf(path, sizeof path, "%s/base.safetensors", temp_dir());
+    open_bert(&f);
+    ck_fails(store_file_write(f.model, store_find("f32"), NULL, path), ST_UNSUPPORTED, "store f32");
+    ck_fails(store_file_map(f.model, store_find("f32"), NULL, path), ST_UNSUPPORTED, "store f32");
+    ck_fails(store_file_map(f.model, nf4, NULL, path), ST_INPUT, "no such file");
+    ck_ok(model_build_stores(f.model, nf4, NULL));
+    ck_ok(store_file_write(f.model, nf4, NULL, path));
+    open_bert(&g);
+    ck_fails(store_file_map(g.model, nf4, options_of(nf4, "block=32"), path), ST_INPUT,
+             "another model, store or options");
+    fixture_close(&g);
+    open_bert(&g);
+    ck_fails(store_file_map(g.model, store_find("int8"), NULL, path), ST_INPUT, "another model, store or options");
+    fixture_close(&g);
+    open_bert(&g);
+    g.model->hash[0] ^= 1;
+    ck_fails(store_file_map(g.model, nf4, NULL, path), ST_INPUT, "another model, store or options");
+    fixture_close(&g);
+    struct checkpoint c;
+    ck_ok(checkpoint_open(path, f.arena, &c)); /* one array too few */
+    struct tensor_out *t = arena_zalloc(f.arena, sizeof *t * (size_t)c.count);
+    int n = 0;
+    for (int floats = 1; floats >= 0; floats--)
+        for (int i = 1; i < c.count; i++)
+            if ((c.tensor[i].dtype == DT_F32) == floats)
+                t[n++] = (struct tensor_out){
+                    c.tensor[i].name, c.tensor[i].dtype, 1, {c.tensor[i].shape[0]}, c.tensor[i].data};
+    snprintf(other, sizeof other, "%s/other.safetensors", temp_dir());
+    ck_ok(safetensors_write(other, t, n, NULL));
+    open_bert(&g);
+    ck_fails(store_file_map(g.model, nf4, NULL, other), ST_INPUT, c.tensor[0].name);
+    fixture_close(&g);
+    checkpoint_close(&c);
+    fixture_close(&f);
+}
+END_TEST
+
+PG_TESTS(TEST(tiles), TEST(products), TEST(memory), TEST(options), TEST(models), TEST(bf16), TEST(int8),
+         LOOP_TEST(written_and_mapped, 0, KEPT), TEST(files_that_do_not_fit))
