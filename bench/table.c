@@ -380,7 +380,7 @@ static void describe_rows(struct table *t)
     for (int r = 0; r < t->rows; r++) {
         struct table_row *row = &t->row[r];
         double sum = 0;
-        row->adapter = row->head = row->deployed = (struct range){NAN, NAN};
+        row->adapter = row->head = row->deployed = row->bops = (struct range){NAN, NAN};
         for (int c = 0; c < t->cols; c++) {
             const struct table_cell *cell = table_cell_at(t, r, c);
             sum += cell->mean;
@@ -390,6 +390,7 @@ static void describe_rows(struct table *t)
                 widen(&row->adapter, p->run->adapter);
                 widen(&row->head, p->run->head);
                 widen(&row->deployed, p->variant->deployed);
+                widen(&row->bops, p->variant->bops.here.encoder);
             }
         }
         row->average = t->averaged ? sum / t->cols : NAN;

@@ -45,7 +45,8 @@ struct range {
 struct table_row {
     const char *label, *variant; /* printed "label variant" */
     struct range adapter, head, deployed;
-    double average; /* of the columns' means; NAN when one lacks */
+    struct range bops; /* of the encoder at the mean real length, over LoRA of rank 16; NAN: no record tells */
+    double average;    /* of the columns' means; NAN when one lacks */
     int best_average;
     struct comparison
         versus; /* all pairs of all columns; but for wins, ties and losses only when averaged; no interval */

@@ -147,7 +147,26 @@ static int deployed_differs(const struct table *t)
     return 0;
 }
 
-static status put_row(const struct table *t, int row, int deployed, int usual, struct sheet *s)
+/* Columns that are left out where they would say nothing. */
+struct shown {
+    int deployed, bops;
+};
+
+static struct shown shown_in(const struct table *t)
+{
+    struct shown s = {.deployed = deployed_differs(t)};
+    for (int r = 0; r < t->rows; r++) s.bops |= !isnan(t->row[r].bops.low);
+    return s;
+}
+
+static const char *percent_text(struct arena *a, struct range r)
+{
+    if (isnan(r.low)) return "-";
+    const char *low = arena_printf(a, "%.1f", 100 * r.low), *high = arena_printf(a, "%.1f", 100 * r.high);
+    return !low || !high ? NULL : strcmp(low, high) == 0 ? low : arena_printf(a, "%s-%s", low, high);
+}
+
+static status put_row(const struct table *t, int row, struct shown shown, int usual, struct sheet *s)
 {
     struct sheet_cell *x = sheet_row(s);
     const struct table_row *r = &t->row[row];
@@ -156,7 +175,8 @@ static status put_row(const struct table *t, int row, int deployed, int usual, s
     x[c++].main = table_row_name(r, t->arena);
     if (!(x[c++].main = range_text(t->arena, r->adapter)) || !(x[c++].main = range_text(t->arena, r->head)))
         return ST_MEMORY;
-    if (deployed && !(x[c++].main = range_text(t->arena, r->deployed))) return ST_MEMORY;
+    if (shown.deployed && !(x[c++].main = range_text(t->arena, r->deployed))) return ST_MEMORY;
+    if (shown.bops && !(x[c++].main = percent_text(t->arena, r->bops))) return ST_MEMORY;
     int first_col = c;
     for (int k = 0; k < t->cols; k++) TRY(put_cell(t, row, k, usual, &x[c++]));
     if (t->averaged) {
@@ -167,14 +187,15 @@ static status put_row(const struct table *t, int row, int deployed, int usual, s
     return t->spec->points ? put_points(t, row, first_col, s) : ST_OK;
 }
 
-static void put_heads(const struct table *t, int deployed, struct sheet *s)
+static void put_heads(const struct table *t, struct shown shown, struct sheet *s)
 {
     int c = 0;
     const char *keys = t->by_row ? "row" : t->spec->rows;
     s->col[c++] = (struct sheet_col){keys, NULL, 1};
     s->col[c++] = (struct sheet_col){"trained", "adapter", 0};
     s->col[c++] = (struct sheet_col){"trained", "head", 0};
-    if (deployed) s->col[c++] = (struct sheet_col){"deployed", "adapter", 0};
+    if (shown.deployed) s->col[c++] = (struct sheet_col){"deployed", "adapter", 0};
+    if (shown.bops) s->col[c++] = (struct sheet_col){"BOPs", "%", 0};
     for (int k = 0; k < t->cols; k++) s->col[c++] = (struct sheet_col){t->col[k].label, t->col[k].metric, 0};
     if (t->averaged) s->col[c++] = (struct sheet_col){"average", NULL, 0};
 }
@@ -264,24 +285,29 @@ static status note_marks(const struct table *t, struct sheet *s)
     return ST_OK;
 }
 
-static status note_columns(const struct table *t, int deployed, struct sheet *s)
+static status note_columns(const struct table *t, struct shown shown, struct sheet *s)
 {
     TRY(sheet_note(s, "Trained parameters: adapter (thawed base weights included, at their peak) and head apart.%s",
-                   deployed ? " Deployed: what remains of the adapter." : ""));
+                   shown.deployed ? " Deployed: what remains of the adapter." : ""));
+    if (shown.bops)
+        TRY(sheet_note(s,
+                       "BOPs: bit operations of the encoder with adapters at the mean real length, over LoRA of rank "
+                       "16 on query, key and value (`peftgrid bops`)."));
     if (t->averaged) TRY(sheet_note(s, "Average: plain mean of the columns; - where one is empty."));
     return ST_OK;
 }
 
 static status make_means(const struct table *t, const char *title, const char *const *extra, struct sheet **out)
 {
-    int deployed = deployed_differs(t), usual = usual_count(t);
+    const struct shown shown = shown_in(t);
+    int usual = usual_count(t);
     struct sheet *s;
-    TRY(sheet_make(t->arena, title, 3 + deployed + t->cols + t->averaged, &s));
-    put_heads(t, deployed, s);
-    for (int r = 0; r < t->rows; r++) TRY(put_row(t, r, deployed, usual, s));
+    TRY(sheet_make(t->arena, title, 3 + shown.deployed + shown.bops + t->cols + t->averaged, &s));
+    put_heads(t, shown, s);
+    for (int r = 0; r < t->rows; r++) TRY(put_row(t, r, shown, usual, s));
     TRY(note_protocol(t, usual, s));
     TRY(note_marks(t, s));
-    TRY(note_columns(t, deployed, s));
+    TRY(note_columns(t, shown, s));
     for (; *extra; extra++) TRY(sheet_note(s, "%s", *extra));
     *out = s;
     return ST_OK;
