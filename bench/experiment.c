@@ -306,11 +306,26 @@ static status read_benchmark(struct reader *r, const struct key_value *kv, struc
             "%s: the benchmark '%s' is neither a built-in MMLU task nor a section [task %s] with format = mmlu",
             place(r, kv->line), name, name);
     task->benchmark = found;
+    for (int i = 0; i < TASK_METRICS; i++) task->metric[i] = NULL;
     task->metric[0] = found->metric[0];
     task->metric[1] = found->metric[1];
     if (task_set_find(task, "dev")) task->metric[2] = "perplexity";
+    task->generation = NULL; /* the questions are what counts */
     *definition = arena_printf(r->arena, "%s%s", *definition, own);
     return *definition ? ST_OK : ST_MEMORY;
+}
+
+/* [task e2e] with benchmark = NAME: the built-in task, measured by that too. */
+static status with_benchmark(struct reader *r, const struct task *built_in, const struct key_value *kv,
+                             struct grid_task *t)
+{
+    struct task *task;
+    NEW(task, r->arena, 1);
+    *task = *built_in;
+    task->benchmark_name = kv->value;
+    t->task = task;
+    TRY(canonical_definition(r, kv, 1, "task", &t->definition));
+    return read_benchmark(r, kv, task, &t->definition);
 }
 
 static status read_task(struct reader *r, const char *name, struct grid_task *t)
@@ -325,6 +340,10 @@ static status read_task(struct reader *r, const char *name, struct grid_task *t)
     if (!users) {
         if (!built_in) return unknown_task(r, name);
         if (owns == 0) return ST_OK;
+        if (built_in->kind == TASK_LM && strcmp(own[0].key, "benchmark") == 0) {
+            if (owns > 1) return not_the_trainers(r, s, &own[1]);
+            return with_benchmark(r, built_in, own, t);
+        }
         return not_the_trainers(r, s, &own[0]);
     }
     FAIL_IF(built_in, ST_USAGE, "%s: '%s' is a built-in task; a task of your own needs another name", place(r, s->line),

@@ -51,18 +51,30 @@ static int picked(const struct loader *l, const char *set, const char *variant, 
     return -1;
 }
 
-/* One metric by name: the mean over the evaluation sets. */
+/* A set on which the metric is undefined at every evaluation does not have it: perplexity of lettered answers. */
+static int has_metric(const struct loader *l, const char *set, const char *variant)
+{
+    const struct record_item *m = item(l->r, "eval/{}/{}/metrics", set, variant);
+    for (size_t i = 0; m && i < m->dim[0]; i++)
+        if (!isnan(m->v.d[i * m->dim[1] + (size_t)l->column])) return 1;
+    return 0;
+}
+
+/* One metric by name: the mean over the evaluation sets that have it. */
 static double metric_score(const struct loader *l, const char *variant, enum protocol p)
 {
     double sum = 0;
+    int sets = 0;
     for (int s = 0; s < l->sets; s++) {
+        if (!has_metric(l, l->set[s], variant)) continue;
+        sets++;
         const struct record_item *m =
             item(l->r, p == PROTOCOL_SPLIT ? "eval/{}/{}/second_half" : "eval/{}/{}/metrics", l->set[s], variant);
         int at = picked(l, l->set[s], variant, p);
         if (!m || at < 0 || (size_t)at >= m->dim[0]) return NAN;
         sum += m->v.d[(size_t)at * m->dim[1] + (size_t)l->column];
     }
-    return l->sets ? sum / l->sets : NAN;
+    return sets ? sum / sets : NAN;
 }
 
 static double score(const struct loader *l, const char *variant, enum protocol p)

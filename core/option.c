@@ -193,6 +193,7 @@ status option_canonical(const struct option *table, const void *base, const char
             whole = *(const char *const *)((const char *)base + o->offset);
         else
             option_text(o, base, value, sizeof value);
+        if ((o->flags & OPTION_YOUNG) && o->def && whole && strcmp(whole, o->def) == 0) continue;
         TRY(text_printf(out, "%s.%s=%s\n", prefix, o->name, whole ? whole : ""));
     }
     return ST_OK;

@@ -30,6 +30,8 @@ struct option {
 };
 #define OPTION_NO_ID 1u  /* does not decide the bits: left out of the canonical text (threads, output paths) */
 #define OPTION_HIDDEN 2u /* not in help (test switches) */
+#define OPTION_YOUNG 4u  /* younger than records: left out of the canonical text at its default, so that old ids stay \
+                          */
 
 #define OPT_END \
     { \
@@ -50,7 +52,7 @@ const struct option *option_find(const struct option *table, const char *name);
 /* The value as canonical text (numbers with the shortest digits that read back equal), into buf. */
 void option_text(const struct option *, const void *base, char *buf, size_t n);
 
-/* Appends "prefix.name=value\n" for every option without OPTION_NO_ID, in table order. */
+/* Appends "prefix.name=value\n" for every option that decides the bits, in table order. */
 struct text;
 status option_canonical(const struct option *table, const void *base, const char *prefix, struct text *out);
 

@@ -4,10 +4,11 @@
  *     y = Q_out( Q_W(W0) x + b + (alpha/r) Q_B(B) a ),   a = Q_QE( g o Q_E(E) o Q_QA( Q_A(A) x ) )   form qra
  *                                                        a = Q_QA( Q_A(A) x )                       form q
  *
- * and form ra is qra without any quantiser. The frozen W0 is quantised on its way into the products, tile by tile over
- * whatever store keeps it; x and the bias are not quantised. A quantiser has four gates (phi) and a range (x_max), a
- * rank gate vector has rank - 1 (xi); gates are sampled in training and thresholded otherwise. Ranges start at the
- * largest number of the first batch (PASS_OBSERVE); a quantiser whose range is not known yet lets everything pass.
+ * and form ra is qra without any quantiser. The frozen W0 (unless base = stored) is quantised on its way into the
+ * products, tile by tile over whatever store keeps it; x and the bias are not quantised. A quantiser has four gates
+ * (phi) and a range (x_max), a rank gate vector has rank - 1 (xi); gates are sampled in training and thresholded
+ * otherwise. Ranges start at the largest number of the first batch (PASS_OBSERVE); a quantiser whose range is not known
+ * yet lets everything pass.
  *
  * A gate's noise is a function of (seed, step, name of its tensor), so nothing is kept between forward and backward but
  * what the quantisers of activations read, and micro-batches share the noise of their step. Small matrices are
@@ -28,10 +29,11 @@ enum { RANGES_LEARNED, RANGES_FIXED };
 enum { E_NORMAL, E_ZERO };
 enum { PLACE_PAPER, PLACE_AUTHORS };
 enum { RANKS_PAPER, RANKS_AUTHORS };
+enum { BASE_LEARNED, BASE_STORED };
 
 struct options {
     const char *sites;
-    int form, rank, e_init, ranges, range_clip, reg, noise, placement, rank_penalty;
+    int form, rank, e_init, ranges, range_clip, reg, noise, placement, rank_penalty, base;
     double alpha, dropout, phi, xi, lambda_q, lambda_r, gate_lr, range_lr, gates_open, gates_fixed;
 };
 #define AT(field) offsetof(struct options, field)
@@ -67,6 +69,8 @@ static const struct option options[] = {
      "authors: two more quantisers (of W0 x + b, of the update), bias through that of W0", 0},
     {"rank_penalty", OPT_ENUM, AT(rank_penalty), 0, 0, "paper", "paper|authors",
      "authors: mean chance of a rank times the bit penalty of E, in place of the latter", 0},
+    {"base", OPT_ENUM, AT(base), 0, 0, "learned", "learned|stored",
+     "bits of W0: learned, or those of its store (decoders over nf4)", OPTION_YOUNG},
     OPT_END,
 };
 
@@ -92,7 +96,8 @@ static bool in_head(const struct site *s)
 static bool has_quantiser(const struct options *o, const struct site *s, int k)
 {
     if (o->form == FORM_RA) return false;
-    if (k == Q_W || k == Q_OUT) return true;
+    if (k == Q_OUT || (k == Q_W && in_head(s))) return true;
+    if (k == Q_W) return o->base == BASE_LEARNED;
     if (in_head(s)) return false;
     if (k == Q_E || k == Q_QE) return o->form == FORM_QRA;
     return (k != Q_BASE && k != Q_ADD) || o->placement == PLACE_AUTHORS;

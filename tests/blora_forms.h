@@ -13,6 +13,7 @@ static const char *const blora_forms[] = {
     "form=qra phi=2 rank=1 sites=value+ffn+pooler",
     "form=qra phi=1 gates_open=0.4 gates_fixed=0.2",
     "form=ra xi=1 rank_penalty=authors dropout=0.1",
+    "form=qra phi=1 xi=1 base=stored",
 };
 enum { BLORA_FORMS = sizeof blora_forms / sizeof blora_forms[0] };
 

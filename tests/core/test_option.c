@@ -107,5 +107,24 @@ START_TEST(split_and_nearest)
 }
 END_TEST
 
-PG_TESTS(TEST(defaults_and_values), TEST(refusals_name_place_and_range), TEST(canonical_text), TEST(numbers_read_back),
+/* An option that came later must not rename the runs that were recorded before it. */
+START_TEST(young_options)
+{
+    static const struct option later[] = {
+        {"rank", OPT_INT, offsetof(struct sample, rank), 1, 4096, "8", NULL, "rank of the update", OPTION_YOUNG},
+        {"sites", OPT_STRING, offsetof(struct sample, sites), 0, 0, "all", NULL, "where", OPTION_YOUNG},
+        OPT_END};
+    struct sample s = fresh();
+    struct text t = {0};
+    ck_ok(option_canonical(later, &s, "m", &t));
+    ck_assert_uint_eq(t.n, 0);
+    s.rank = 9;
+    ck_ok(option_canonical(later, &s, "m", &t));
+    ck_assert_str_eq(t.s, "m.rank=9\n");
+    text_free(&t);
+    arena_free(arena);
+}
+END_TEST
+
+PG_TESTS(TEST(young_options), TEST(defaults_and_values), TEST(refusals_name_place_and_range), TEST(canonical_text), TEST(numbers_read_back),
          TEST(split_and_nearest))
