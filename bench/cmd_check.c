@@ -5,6 +5,7 @@
 #include "bench/cli.h"
 #include "bench/estimate.h"
 #include "bench/paths.h"
+#include "bench/tuning.h"
 #include "core/progress.h"
 #include "models/model.h"
 
@@ -178,9 +179,10 @@ static void print_cost(const struct check *c)
 {
     char t[32];
     if (c->measured == 0) return;
-    double whole = c->seconds / c->measured * (c->measured + c->unmeasured) * seeds_of(c->e);
+    int cells = tuning_cells_after(c->e) + c->e->tune_cells;
+    double whole = c->seconds / c->measured * cells;
     printf("about %s for the %d cells one after another, at most %.0f MB a cell beside the model file\n",
-           progress_time(whole, t, sizeof t), c->e->cells, c->memory / 1e6);
+           progress_time(whole, t, sizeof t), cells, c->memory / 1e6);
     printf("(estimated from one step and one evaluation batch a row and task, on this machine as busy as it is now");
     if (c->unmeasured) printf("; %d of %d measured", c->measured, c->measured + c->unmeasured);
     printf(")\n");
@@ -197,6 +199,9 @@ static status run_check(const void *options, char **args, int count, struct aren
     c.cache = c.o->cache;
     if (!*c.cache) TRY(token_cache(arena, &c.cache));
     printf("%s: cells %d, seeds %d\n", e.name, e.cells, seeds_of(&e));
+    if (e.tune_cells)
+        printf("tuning: %d cells on seeds of their own, then %d with what they choose\n", e.tune_cells,
+               tuning_cells_after(&e));
     check_model(&c);
     if (c.problems == 0) check_cells(&c);
     print_cost(&c);

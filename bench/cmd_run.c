@@ -6,6 +6,7 @@
 #include "bench/cli.h"
 #include "bench/grid.h"
 #include "bench/paths.h"
+#include "bench/tuning.h"
 #include "core/file.h"
 #include "core/text.h"
 
@@ -112,30 +113,88 @@ static status summary(const struct experiment *e, const struct grid_outcome *out
     return ST_OK;
 }
 
+/* ---- running ---- */
+
+struct runner {
+    const struct run_options *o;
+    const char *cache;
+    struct arena *arena;
+    struct grid_options grid;
+};
+
+static status run_cells(const struct runner *r, const struct experiment *e)
+{
+    struct grid_outcome out;
+    int *index, cells;
+    TRY(grid_select(e, &r->grid, r->arena, &index, &cells));
+    if (r->o->dry_run) return print_cells(e, index, cells, r->cache, r->arena);
+    struct run_paths paths = {.runs_dir = e->runs_dir, .cache_dir = r->cache, .force = r->o->force};
+    TRY(grid_run(e, &r->grid, index, cells, run_one, &paths, r->arena, &out));
+    return summary(e, &out);
+}
+
+/* The cells on tuning seeds; a setting that diverges is an answer too. */
+static status run_tuning(const struct runner *r, const struct experiment *e)
+{
+    struct experiment tuning = *e;
+    tuning.cell = e->tune_cell;
+    tuning.cells = e->tune_cells;
+    printf("tuning: %d cells\n", tuning.cells);
+    status st = run_cells(r, &tuning);
+    return st == ST_CELLS || st == ST_USAGE ? ST_OK : st; /* the filter may name none of these cells */
+}
+
+static status tell_choices(const struct tuning *t)
+{
+    for (int i = 0; i < t->choices; i++) {
+        const struct tuning_choice *c = &t->choice[i];
+        printf("tuned %s", c->text);
+        if (c->missing) printf("; %d records are missing", c->missing);
+        putchar('\n');
+    }
+    FAIL_IF(t->undecided, ST_CELLS,
+            "%d of %d choices are not made: their rows are left out until all tuning runs have a "
+            "record, and one of them a score",
+            t->undecided, t->choices);
+    return ST_OK;
+}
+
+/* What can be run of the rest is run before an open choice is told of. */
+static status run_all(const struct runner *r, struct experiment *e)
+{
+    struct tuning tuning;
+    if (e->tune_cells == 0) return run_cells(r, e);
+    TRY(run_tuning(r, e));
+    TRY(tuning_read(e, r->arena, &tuning));
+    status choices = tell_choices(&tuning), st = ST_OK;
+    char message[512];
+    snprintf(message, sizeof message, "%s", choices == ST_OK ? "" : status_message());
+    if (e->cells) st = run_cells(r, e);
+    if (st != ST_OK || choices == ST_OK || r->o->dry_run) return st;
+    return fail(choices, "%s", message);
+}
+
 static status run_run(const void *options, char **args, int count, struct arena *arena)
 {
     const struct run_options *o = options;
     struct experiment e;
-    struct grid_outcome out;
-    struct grid_options g = {.jobs = o->jobs,
-                             .threads = o->threads,
-                             .filter = o->filter,
-                             .progress = o->quiet ? PROGRESS_NONE : (enum progress_mode)o->progress};
-    const char *path, *cache = o->cache;
-    int *index, cells;
+    struct runner r = {.o = o,
+                       .cache = o->cache,
+                       .arena = arena,
+                       .grid = {.jobs = o->jobs,
+                                .threads = o->threads,
+                                .filter = o->filter,
+                                .progress = o->quiet ? PROGRESS_NONE : (enum progress_mode)o->progress}};
+    const char *path;
     (void)count;
     notice_quiet(o->quiet);
-    TRY(parse_shard(o->shard, &g));
+    TRY(parse_shard(o->shard, &r.grid));
     TRY(experiment_find(args[0], arena, &path));
     TRY(experiment_read(path, arena, &e));
     if (*o->runs) TRY(experiment_move(&e, o->runs, arena));
-    if (!*cache) TRY(token_cache(arena, &cache));
-    TRY(grid_select(&e, &g, arena, &index, &cells));
+    if (!*r.cache) TRY(token_cache(arena, &r.cache));
     TRY(experiment_inputs(&e, arena));
-    if (o->dry_run) return print_cells(&e, index, cells, cache, arena);
-    struct run_paths paths = {.runs_dir = e.runs_dir, .cache_dir = cache, .force = o->force};
-    TRY(grid_run(&e, &g, index, cells, run_one, &paths, arena, &out));
-    return summary(&e, &out);
+    return run_all(&r, &e);
 }
 
 const struct command command_run = {
@@ -148,6 +207,8 @@ const struct command command_run = {
         "Every cell (row, task, seed, list values) runs in a process of its own and is recorded in "
         "<runs>/<experiment>/<id>.h5. Cells whose record is there are skipped, so a stopped grid goes on where it was. "
         "A cell that fails does not stop the rest: the summary names it and the exit code is 1.\n\n"
+        "With tune = SEEDS and sections [tune ROW] the values there are run on those seeds first, and only the best of "
+        "them on the others.\n\n"
         "Results do not depend on --jobs, --threads or --shard. Several drivers may share one runs folder. Interrupt "
         "(Ctrl-C) ends the running cells and keeps what is finished.",
     .options = run_options,

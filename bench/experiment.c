@@ -14,7 +14,7 @@
 enum { MAX_SEEDS = 10000, MAX_NAMES = 512 };
 
 struct head {
-    const char *name, *description, *model, *data, *tasks, *seeds, *methods, *runs;
+    const char *name, *description, *model, *data, *tasks, *seeds, *methods, *runs, *tune, *tune_tasks;
 };
 #define AT(field) offsetof(struct head, field)
 const struct option experiment_option_table[] = {
@@ -27,11 +27,15 @@ const struct option experiment_option_table[] = {
     {"seeds", OPT_STRING, AT(seeds), 0, 0, NULL, "LIST", "seeds: 1, 2, 3 or 1..5", 0},
     {"methods", OPT_STRING, AT(methods), 0, 0, NULL, "LIST",
      "rows of the table: methods or names of [row NAME] sections", 0},
+    {"tune", OPT_STRING, AT(tune), 0, 0, "", "LIST",
+     "seeds on which the values of [tune ROW] sections are tried; none of `seeds`", 0},
+    {"tune_tasks", OPT_STRING, AT(tune_tasks), 0, 0, "", "LIST",
+     "tasks on whose mean score one value for all tasks is chosen; default: each task chooses its own", 0},
     {"runs", OPT_STRING, AT(runs), 0, 0, "runs", "FOLDER", "where records go, below the working folder", 0},
     OPT_END};
 #undef AT
 
-enum kind { KIND_EXPERIMENT, KIND_TRAIN, KIND_TASK, KIND_ROW, KIND_ROW_TASK };
+enum kind { KIND_EXPERIMENT, KIND_TRAIN, KIND_TASK, KIND_ROW, KIND_ROW_TASK, KIND_TUNE };
 struct part { /* a section and what its heading says */
     enum kind kind;
     const char *row, *task;
@@ -56,7 +60,7 @@ static const char *place(struct reader *r, int line)
 
 static status classify(struct reader *r, const struct ini_section *s, struct part *p)
 {
-    static const char *const kinds[] = {"experiment", "train", "task", "row", "method"};
+    static const char *const kinds[] = {"experiment", "train", "task", "row", "method", "tune"};
     char **w;
     int n;
     *p = (struct part){.section = s};
@@ -74,6 +78,9 @@ static status classify(struct reader *r, const struct ini_section *s, struct par
     } else if (n == 2 && strcmp(w[0], "task") == 0) {
         p->kind = KIND_TASK;
         p->task = w[1];
+    } else if (n == 2 && strcmp(w[0], "tune") == 0) {
+        p->kind = KIND_TUNE;
+        p->row = w[1];
     } else if (n == 2 && row) {
         p->kind = KIND_ROW;
         p->row = w[1];
@@ -82,12 +89,13 @@ static status classify(struct reader *r, const struct ini_section *s, struct par
         p->row = w[1];
         p->task = w[3];
     } else {
-        const char *near = text_nearest(w[0], kinds, 5);
+        const char *near = text_nearest(w[0], kinds, 6);
         int alone = near && (strcmp(near, "experiment") == 0 || strcmp(near, "train") == 0);
         if (near && strcmp(near, w[0]) != 0)
             return fail(ST_USAGE, "%s: unknown section [%s]; did you mean [%s%s]?", place(r, s->line), s->name, near,
                         alone ? "" : " ...");
-        return fail(ST_USAGE, "%s: section [%s] is not one of [experiment], [train], [task T], [row R], [row R task T]",
+        return fail(ST_USAGE,
+                    "%s: section [%s] is not one of [experiment], [train], [task T], [row R], [row R task T], [tune R]",
                     place(r, s->line), s->name);
     }
     return ST_OK;
@@ -169,12 +177,12 @@ static int seed_range(char *word, long long *from, long long *to)
     return ok && *from >= 0 && *from <= *to && *to <= 1LL << 53;
 }
 
-static status read_seeds(struct reader *r)
+static status read_seeds(struct reader *r, const char *key, const char *value, const long long **out, int *count)
 {
     char **word;
     int words, n = 0;
-    TRY(read_list(r, "seeds", r->head.seeds, &word, &words));
-    const char *at = place(r, line_of(r, "seeds"));
+    TRY(read_list(r, key, value, &word, &words));
+    const char *at = place(r, line_of(r, key));
     long long *seed, from, to;
     NEW(seed, r->arena, MAX_SEEDS);
     for (int i = 0; i < words; i++) {
@@ -186,8 +194,46 @@ static status read_seeds(struct reader *r)
             seed[n++] = s;
         }
     }
-    r->grid.seed = seed;
-    r->grid.seeds = n;
+    *out = seed;
+    *count = n;
+    return ST_OK;
+}
+
+/* ---- tuning ---- */
+
+/* Seeds to choose on are not those to report. */
+static status read_tune_seeds(struct reader *r)
+{
+    struct grid_spec *g = &r->grid;
+    if (!*r->head.tune) return ST_OK;
+    TRY(read_seeds(r, "tune", r->head.tune, &g->tune_seed, &g->tune_seeds));
+    for (int i = 0; i < g->tune_seeds; i++)
+        for (int k = 0; k < g->seeds; k++)
+            FAIL_IF(g->tune_seed[i] == g->seed[k], ST_USAGE,
+                    "%s: seed %lld is among `seeds`: what is chosen on a seed cannot be reported on it",
+                    place(r, line_of(r, "tune")), g->seed[k]);
+    return ST_OK;
+}
+
+/* [tune R] sections and the seeds to try them on belong together. */
+static status check_tuning(struct reader *r)
+{
+    int sections = 0;
+    for (int i = 0; i < r->ini.sections; i++) {
+        const struct part *p = &r->part[i];
+        if (p->kind != KIND_TUNE) continue;
+        sections++;
+        FAIL_IF(r->grid.tune_seeds == 0, ST_USAGE, "%s: section [%s]: [experiment] needs tune = SEEDS to try these on",
+                place(r, p->section->line), p->section->name);
+        FAIL_IF(p->section->count == 0, ST_USAGE, "%s: section [%s] names nothing to try", place(r, p->section->line),
+                p->section->name);
+        const struct key_value *kv = ini_get(p->section, "method");
+        FAIL_IF(kv, ST_USAGE, "%s: the method of a row cannot be tuned", place(r, kv->line));
+    }
+    FAIL_IF(r->grid.tune_seeds && sections == 0, ST_USAGE,
+            "%s: tune gives seeds, but no section [tune ROW] says what to try", place(r, line_of(r, "tune")));
+    FAIL_IF(*r->head.tune_tasks && sections == 0, ST_USAGE, "%s: tune_tasks without a section [tune ROW]",
+            place(r, line_of(r, "tune_tasks")));
     return ST_OK;
 }
 
@@ -199,6 +245,7 @@ static status read_row(struct reader *r, const char *name, struct grid_row *row)
     int n = 0;
     *row = (struct grid_row){.name = name, .line = line_of(r, "methods"), .asked = name};
     row->section = section_of(r, KIND_ROW, name, NULL);
+    row->tune = section_of(r, KIND_TUNE, name, NULL);
     const struct key_value *kv = ini_get(row->section, "method");
     if (kv) {
         row->asked = kv->value;
@@ -425,6 +472,23 @@ static status link_sections(struct reader *r)
     return ST_OK;
 }
 
+static status read_tune_tasks(struct reader *r)
+{
+    char **word;
+    int n;
+    r->grid.tune_apart = !*r->head.tune_tasks;
+    for (int i = 0; i < r->grid.tasks; i++) r->grid.task[i].tunes = r->grid.tune_apart;
+    if (r->grid.tune_apart) return ST_OK;
+    TRY(read_list(r, "tune_tasks", r->head.tune_tasks, &word, &n));
+    for (int i = 0; i < n; i++) {
+        int t = task_index(r, word[i]);
+        FAIL_IF(t < 0, ST_USAGE, "%s: tune_tasks: '%s' is not in the list `tasks`", place(r, line_of(r, "tune_tasks")),
+                word[i]);
+        r->grid.task[t].tunes = true;
+    }
+    return ST_OK;
+}
+
 /* ---- the whole ---- */
 
 static int good_name(const char *s)
@@ -466,10 +530,13 @@ status experiment_read(const char *path, struct arena *arena, struct experiment 
     TRY(read_head(r));
     if (!(e->folder = path_folder(arena, path))) return ST_MEMORY;
     TRY(name_experiment(r, e));
-    TRY(read_seeds(r));
+    TRY(read_seeds(r, "seeds", r->head.seeds, &r->grid.seed, &r->grid.seeds));
+    TRY(read_tune_seeds(r));
     TRY(read_rows(r));
     TRY(read_tasks(r));
     TRY(link_sections(r));
+    TRY(check_tuning(r));
+    TRY(read_tune_tasks(r));
     e->description = r->head.description;
     e->model = r->head.model;
     e->data = r->head.data;

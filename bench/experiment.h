@@ -3,6 +3,7 @@
  *   [experiment]  name, description, model, data, tasks, seeds, methods (row names), runs
  *   [train]       options of the trainer, for every cell
  *   [task T]      options of the trainer for task T; or, with `format`, the definition of a user's task
+ *   [tune R]      options of row R with the values to try: each is run on the seeds of `tune`, the best is reported
  *   [row R]       method (default: R), its options, store and its options, options of the trainer; [method R] is the
  * same [row R task T]  the same for one row and task
  *
@@ -37,12 +38,19 @@ struct cell {
     const char *canon; /* sorted key=value lines without the hashes of model, tokenizer and data: cell_id adds them */
     const char **sweep_key, **sweep_value; /* list options of this cell, for table rows and columns */
     int sweeps;
+    const char *tuned;  /* "lr=0.001": this cell's values of what [tune R] tries; NULL: the row is not tuned */
+    const char *tuning; /* of a chosen cell: what was tried, for its record (bench/tuning.h); NULL: nothing */
 };
 
 struct experiment {
     const char *name, *path, *runs_dir; /* runs_dir: "<runs>/<name>", where the records of this experiment lie */
-    struct cell *cell;                  /* by seed, then task, row and list values: early cells fill a whole table */
+    /* By seed, then task, row and list values: early cells fill a whole table. Of tuned rows all values that are tried,
+     * until tuning_choose leaves the best ones. */
+    struct cell *cell;
     int cells;
+    struct cell *tune_cell; /* those that are run on the tuning seeds */
+    int tune_cells;
+    bool tune_apart; /* each task chooses its own values; else one choice for all tasks */
     const char *description;
     const char *folder;       /* of the file */
     const char *model, *data; /* as written */

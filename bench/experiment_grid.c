@@ -73,6 +73,7 @@ static status collect(struct point *p, int row, int task)
     for (int i = 0; i < spec->overrides; i++)
         if (spec->override[i].row == row && spec->override[i].task == task)
             TRY(put_settings(p, spec->override[i].section->kv, spec->override[i].section->count));
+    if (p->row->tune) TRY(put_settings(p, p->row->tune->kv, p->row->tune->count));
     return ST_OK;
 }
 
@@ -205,6 +206,19 @@ static status make_sweeps(struct point *p, struct cell *c)
     return c->label ? ST_OK : ST_MEMORY;
 }
 
+/* "lr=0.001 rank=4": this cell's values of what is tuned. */
+static status make_tuned(struct point *p, struct cell *c)
+{
+    const struct ini_section *tune = p->row->tune;
+    const char *value;
+    for (int i = 0; tune && i < tune->count; i++) {
+        TRY(canonical_value(p, c, tune->kv[i].key, &value));
+        c->tuned = arena_printf(p->arena, "%s%s%s=%s", i ? c->tuned : "", i ? " " : "", tune->kv[i].key, value);
+        if (!c->tuned) return ST_MEMORY;
+    }
+    return ST_OK;
+}
+
 /* ---- canonical text ---- */
 
 static int by_text(const void *a, const void *b)
@@ -258,6 +272,7 @@ static status make_cell(struct point *p, struct cell *c)
     TRY(choose_store(p, c));
     TRY(fill_options(p, c));
     TRY(make_sweeps(p, c));
+    TRY(make_tuned(p, c));
     return make_canon(p, c);
 }
 
@@ -322,7 +337,7 @@ static status start_point(struct point *p, const struct grid_spec *spec, int row
     return ST_OK;
 }
 
-static status make_block(struct point *p, long long seed, int count, struct experiment *e)
+static status make_block(struct point *p, long long seed, int count, const struct experiment *e, struct cell *out)
 {
     for (int i = 0; i < count; i++) {
         struct cell c = {.row = p->row->name,
@@ -331,37 +346,71 @@ static status make_block(struct point *p, long long seed, int count, struct expe
                          .seed = seed,
                          .model_label = e->model};
         TRY(make_cell(p, &c));
-        e->cell[e->cells++] = c;
+        out[i] = c;
         next_point(p);
     }
     return ST_OK;
 }
 
+/* Whether a row is run on a task: always on the seeds that are reported; on those for tuning where it is tuned. */
+static bool takes_part(const struct grid_spec *spec, bool tuning, int row, int task)
+{
+    return !tuning || (spec->row[row].tune && spec->task[task].tunes);
+}
+
+static status count_cells(const struct grid_spec *spec, bool tuning, struct point *p, struct arena *arena,
+                          long long *total)
+{
+    int n = 0, seeds = tuning ? spec->tune_seeds : spec->seeds;
+    *total = 0;
+    for (int t = 0; t < spec->tasks; t++)
+        for (int r = 0; r < spec->rows; r++) {
+            if (!takes_part(spec, tuning, r, t)) continue;
+            TRY(start_point(p, spec, r, t, arena, &n));
+            *total += (long long)n * seeds;
+            FAIL_IF(*total > MAX_CELLS, ST_USAGE, "%s: the grid has more than %d cells", spec->path, MAX_CELLS);
+        }
+    return ST_OK;
+}
+
+static status make_cells(const struct grid_spec *spec, bool tuning, struct arena *arena, const struct experiment *e,
+                         struct cell **cell, int *count)
+{
+    const long long *seed = tuning ? spec->tune_seed : spec->seed;
+    int seeds = tuning ? spec->tune_seeds : spec->seeds, n = 0;
+    struct point *p;
+    long long total;
+    *count = 0;
+    NEW(p, arena, 1);
+    TRY(count_cells(spec, tuning, p, arena, &total));
+    NEW(*cell, arena, total + 1);
+    for (int s = 0; s < seeds; s++)
+        for (int t = 0; t < spec->tasks; t++)
+            for (int r = 0; r < spec->rows; r++) {
+                if (!takes_part(spec, tuning, r, t)) continue;
+                TRY(start_point(p, spec, r, t, arena, &n));
+                TRY(make_block(p, seed[s], n, e, *cell + *count));
+                *count += n;
+            }
+    return ST_OK;
+}
+
+static void place_cells(struct cell *cell, int n, const char *model_path, const char *data_root)
+{
+    for (int i = 0; i < n; i++) {
+        cell[i].model_path = model_path;
+        cell[i].data_root = data_root;
+    }
+}
+
 status grid_make(const struct grid_spec *spec, struct arena *arena, const char *model_path, const char *data_root,
                  struct experiment *e)
 {
-    struct point *p;
-    int n;
-    long long total = 0;
-    NEW(p, arena, 1);
-    for (int t = 0; t < spec->tasks; t++)
-        for (int r = 0; r < spec->rows; r++) {
-            TRY(start_point(p, spec, r, t, arena, &n));
-            total += (long long)n * spec->seeds;
-            FAIL_IF(total > MAX_CELLS, ST_USAGE, "%s: the grid has more than %d cells", spec->path, MAX_CELLS);
-        }
-    NEW(e->cell, arena, total);
-    e->cells = 0;
-    for (int s = 0; s < spec->seeds; s++)
-        for (int t = 0; t < spec->tasks; t++)
-            for (int r = 0; r < spec->rows; r++) {
-                TRY(start_point(p, spec, r, t, arena, &n));
-                TRY(make_block(p, spec->seed[s], n, e));
-            }
-    for (int i = 0; i < e->cells; i++) {
-        e->cell[i].model_path = model_path;
-        e->cell[i].data_root = data_root;
-    }
+    e->tune_apart = spec->tune_apart;
+    TRY(make_cells(spec, false, arena, e, &e->cell, &e->cells));
+    TRY(make_cells(spec, true, arena, e, &e->tune_cell, &e->tune_cells));
+    place_cells(e->cell, e->cells, model_path, data_root);
+    place_cells(e->tune_cell, e->tune_cells, model_path, data_root);
     return check_labels(e, arena);
 }
 

@@ -10,6 +10,7 @@ struct grid_row {
     const char *name;
     int line;
     const struct ini_section *section; /* NULL: none */
+    const struct ini_section *tune;    /* [tune R]; NULL: none */
     struct preset preset;              /* the method that runs, and what the preset it was named by sets */
     const char *asked;                 /* the method as asked for: "qlora" */
 };
@@ -18,6 +19,7 @@ struct grid_task {
     const struct task *task;
     const struct key_value *train; /* trainer options of [task NAME] */
     int trains;
+    bool tunes;             /* tuning runs are made on it */
     const char *definition; /* canonical lines of a user's task; "" for built-in ones */
 };
 struct grid_override { /* [row R task T] */
@@ -30,8 +32,9 @@ struct grid_spec {
     struct grid_row *row;
     struct grid_task *task;
     struct grid_override *override;
-    const long long *seed;
-    int rows, tasks, overrides, seeds;
+    const long long *seed, *tune_seed;
+    int rows, tasks, overrides, seeds, tune_seeds;
+    bool tune_apart; /* each task chooses its own */
 };
 
 /* Fills e->cell; the model, data and label fields of e are set already. */

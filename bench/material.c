@@ -5,6 +5,7 @@
 #include <string.h>
 #include "bench/experiment.h"
 #include "bench/paths.h"
+#include "bench/tuning.h"
 #include "core/file.h"
 #include "results/record_pack.h"
 
@@ -102,6 +103,20 @@ static status from_experiment(const struct experiment *e, const struct run_list 
     return m->title ? note_list(m, list, older, a) : ST_MEMORY;
 }
 
+/* What was tried for which row, and what is still to be tried. */
+static status note_tuning(const struct tuning *t, struct material *m, struct arena *a)
+{
+    enum { ROOM = MATERIAL_NOTES - 8 };
+    for (int i = 0; i < t->choices && i < ROOM; i++) {
+        const struct tuning_choice *c = &t->choice[i];
+        const char *left = c->missing ? arena_printf(a, "; %d records are missing: left out", c->missing) : "";
+        if (!left) return ST_MEMORY;
+        TRY(add_note(m, arena_printf(a, "Tuned on other seeds: %s%s.", c->text, left)));
+    }
+    if (t->choices > ROOM) TRY(add_note(m, arena_printf(a, "And %d more tuned rows.", t->choices - ROOM)));
+    return ST_OK;
+}
+
 /* "table1" of "results/reference/table1.h5" and of "runs/table1/". */
 static const char *short_name(const char *path, struct arena *a)
 {
@@ -138,7 +153,10 @@ status material_gather(const char *where, const char *runs, const char *metric, 
         e.runs_dir = runs;
     else if (*runs)
         TRY(experiment_move(&e, runs, a));
+    struct tuning tuning = {0};
+    TRY(tuning_read(&e, a, &tuning));
     if (record_source_is(e.runs_dir)) TRY(run_list_read(e.runs_dir, metric, details, a, &list));
     m->name = e.name;
+    TRY(note_tuning(&tuning, m, a));
     return from_experiment(&e, &list, m, a);
 }

@@ -6,7 +6,7 @@
 
 #include "bench/run_list.h"
 
-enum { MATERIAL_NOTES = 4 };
+enum { MATERIAL_NOTES = 64 };
 struct material {
     struct run *run; /* in the order rows and columns shall have; cells without a record are RUN_MISSING */
     int count;

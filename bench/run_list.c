@@ -281,6 +281,8 @@ status run_take(const struct record *r, const char *file, const char *metric, st
         record_get_real(r, "parameters/base_trained", NAN) + record_get_real(r, "parameters/adapter_peak", NAN);
     run->head = record_get_real(r, "parameters/head", NAN);
     count_examples(r, run);
+    run->seconds =
+        record_get_real(r, "environment/train_seconds", 0) + record_get_real(r, "environment/eval_seconds", 0);
     return run->state == RUN_OK ? take_variants(&l, run) : ST_OK;
 }
 

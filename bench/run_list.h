@@ -43,6 +43,7 @@ struct run {
     int lacks_metric;     /* the record does not hold the asked metric */
     double adapter, head; /* trained parameters: thawed base ones and the adapter's peak; the head's */
     double train_examples, dev_examples;
+    double seconds; /* of training and evaluation */
     struct run_variant *variant;
     int variants;
     struct run_detail *detail; /* what figures need beyond that; NULL unless asked for */

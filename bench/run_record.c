@@ -95,6 +95,7 @@ static status record_environment(const struct run_facts *f, struct arena *scratc
     double wall = seconds_now() - f->begin;
     if (f->experiment) TRY(record_string(r, "environment/experiment", f->experiment));
     TRY(record_string(r, "environment/label", f->cell->label));
+    if (f->cell->tuning) TRY(record_string(r, "environment/tuning", f->cell->tuning));
     TRY(record_real(r, "environment/wall_seconds", wall));
     TRY(record_date(wall, r));
     TRY(record_provenance(scratch, r));

@@ -139,6 +139,7 @@ const struct schema_item schema_table[] = {
     /* ---- environment: all that may differ between two runs of the same bits; not covered by the content hash ---- */
     {"environment/experiment", ITEM_STRING, "", "", "name of the experiment", NEED_NOTHING},
     {"environment/label", ITEM_STRING, "", "", "the cell's label in progress lines", NEED_NOTHING},
+    {"environment/tuning", ITEM_STRING, "", "", "for a row whose options were tuned: the values tried on the tuning seeds, their runs, time and scores", NEED_NOTHING},
     {"environment/adapter_file", ITEM_STRING, "", "", "name of the saved adapter beside the record, when it was kept", NEED_NOTHING},
     {"environment/adapter_sha256", ITEM_STRING, "", "SHA-256", "of that file", NEED_NOTHING},
     {"environment/date", ITEM_STRING, "", "", "start, UTC, ISO 8601", NEED_ALWAYS},

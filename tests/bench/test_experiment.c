@@ -1,7 +1,7 @@
 /* Experiment files: what they span, what wins, what is refused. */
 #include "tests/pgtest.h"
 
-#include "bench/experiment.h"
+#include "bench/tuning.h"
 #include "core/sha256.h"
 #include "core/text.h"
 
@@ -103,6 +103,24 @@ START_TEST(id_text_is_canonical)
 }
 END_TEST
 
+/* Two values on two tuning seeds and one of two tasks; four candidates for two reported seeds and two tasks. */
+START_TEST(tuned_rows_have_cells_on_both_kinds_of_seeds)
+{
+    ck_ok(read_text("[experiment]\nmodel = mini\ndata = /\ntasks = cola, rte\nseeds = 1, 2\ntune = 8..9\n"
+                    "tune_tasks = rte\nmethods = none, lora\n[train]\nlr = 1e-3\n[row lora]\nrank = 4\n"
+                    "[row lora task rte]\nlr = 1\n[tune lora]\nlr = 1e-3, 1e-4\n"));
+    ck_assert(!e.tune_apart);
+    ck_assert_int_eq(e.tune_cells, 2 * 2);
+    ck_assert_str_eq(e.tune_cell[0].label, "lora/rte/8/lr=0.001"); /* wins over [row lora task rte] */
+    ck_assert_str_eq(e.tune_cell[3].label, "lora/rte/9/lr=0.0001");
+    ck_assert_str_eq(e.tune_cell[3].tuned, "lr=0.0001");
+    ck_assert_int_eq(e.cells, 2 * 2 * (1 + 2));
+    ck_assert_int_eq(tuning_cells_after(&e), 2 * 2 * 2);
+    ck_assert_ptr_null(e.cell[0].tuned);
+    ck_assert_str_eq(e.cell[1].tuned, "lr=0.001");
+}
+END_TEST
+
 START_TEST(line_ends_comments_and_marks)
 {
     ck_ok(read_text(
@@ -199,6 +217,15 @@ static const struct {
     {HEAD "methods = lora\n[train]\nlr = 1\n[row lora]\nrank = 4, 4\n",
      "a list gives the same value twice (lora/cola/1/rank=4)"},
     {HEAD "methods = lora\n[train]\nlr = 1\n[row lora]\nstore = nf44\n", ":10: unknown store 'nf44'"},
+    {HEAD "methods = none\ntune = 2\n[train]\nlr = 1\n", ":7: tune gives seeds, but no section [tune ROW]"},
+    {HEAD "methods = none\n[train]\nlr = 1\n[tune none]\nlr = 1, 2\n",
+     ":9: section [tune none]: [experiment] needs tune"},
+    {HEAD "methods = none\ntune = 1..3\n[tune none]\nlr = 1, 2\n", ":7: seed 1 is among `seeds`"},
+    {HEAD "methods = none\ntune = 2\n[tune lora]\nlr = 1, 2\n", ":8: section [tune lora]: 'lora' is not in the list"},
+    {HEAD "methods = none\ntune = 2\n[tune none]\n", ":8: section [tune none] names nothing to try"},
+    {HEAD "methods = none\ntune = 2\n[tune none]\nmethod = lora\n", ":9: the method of a row cannot be tuned"},
+    {HEAD "methods = none\ntune = 2\ntune_tasks = rte\n[tune none]\nlr = 1, 2\n",
+     ":8: tune_tasks: 'rte' is not in the list `tasks`"},
     {HEAD "methods = none\n[train]\nlr = 1\n[row lora]\n",
      ":9: section [row lora]: 'lora' is not in the list `methods`"},
     {HEAD "methods = none\n[train]\nlr = 1\n[task rte]\n", ":9: section [task rte]: 'rte' is not in the list `tasks`"},
@@ -235,6 +262,7 @@ START_TEST(survives_every_failed_allocation)
 }
 END_TEST
 
-PG_TESTS(TEST(spans_the_grid), TEST(later_sections_win), TEST(id_text_is_canonical), TEST(line_ends_comments_and_marks),
+PG_TESTS(TEST(spans_the_grid), TEST(later_sections_win), TEST(id_text_is_canonical),
+         TEST(tuned_rows_have_cells_on_both_kinds_of_seeds), TEST(line_ends_comments_and_marks),
          TEST(missing_folders_are_told_apart), TEST(users_task), LOOP_TEST(refuses, 0, REFUSED),
          TEST(survives_every_failed_allocation))
