@@ -1,6 +1,6 @@
 /* Files inside the program: C11 has no way of its own to take one in, so the assembler's .incbin does (paths from the
- * root of the tree, where make runs). 64-byte aligned, as a mapped file would be; a zero byte follows. The Makefile names
- * the files of each object, for the compiler's dependency files do not know them. */
+ * root of the tree, where make runs). 64-byte aligned, as a mapped file would be; a zero byte follows. The Makefile
+ * names the files of each object, for the compiler's dependency files do not know them. */
 #ifndef PG_CORE_EMBED_H
 #define PG_CORE_EMBED_H
 

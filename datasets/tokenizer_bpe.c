@@ -106,7 +106,8 @@ static status list_by_id(struct tokenizer *t)
     for (int i = 0; i < b->added.count; i++) {
         const struct added_token *a = &b->added.token[i];
         if (a->id < 0 || a->id >= t->vocab) continue;
-        list[a->id] = a->special ? (struct token_text){0} : (struct token_text){a->text, a->n, true};
+        struct token_text verbatim = {a->text, a->n, true}, nothing = {0};
+        list[a->id] = a->special ? nothing : verbatim;
     }
     b->by_id = list;
     return ST_OK;

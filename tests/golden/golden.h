@@ -108,7 +108,7 @@ check_fn check_nf4_matrices; /* NormalFloat: tables, codes, scales and values of
 check_fn check_nf4_base;     /* the same of a model's linear layers, through the store */
 check_fn check_metrics;
 check_fn check_schedules;
-check_fn check_accounting;     /* parameters and bit operations of a shape */
+check_fn check_accounting;    /* parameters and bit operations of a shape */
 check_fn check_bayesian_bits; /* quantiser, gates, penalties of B-LoRA */
 check_fn check_tokenizer;     /* ctx: const char *, the .ids file */
 

@@ -13,7 +13,7 @@ peftgrid bops x.ini | tail -n 9
 peftgrid run x.ini --progress none
 peftgrid bops runs/x/*.h5
 for f in runs/x/*.h5; do # the record says the same
-    peftgrid inspect --full $f | grep -A 21 '^bops/main'
+    peftgrid inspect --full "$f" | grep -A 21 '^bops/main'
 done
 echo "--- mistakes"
 try bops
