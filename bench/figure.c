@@ -74,11 +74,19 @@ status figure_line(struct figure *f, const char *fmt, ...)
     return st;
 }
 
+/* gnuplot counts blocks by what stands between blank lines: one without rows would not count. */
+static status end_block(struct figure *f)
+{
+    return f->blocks && !f->filled ? text_put(&f->data, "? ? ? ? ? ?\n") : ST_OK;
+}
+
 status figure_block(struct figure *f, int *block, const char *comment, ...)
 {
     va_list args;
+    TRY(end_block(f));
     if (f->blocks) TRY(text_put(&f->data, "\n\n"));
     *block = f->blocks++;
+    f->filled = 0;
     TRY(text_put(&f->data, "# "));
     va_start(args, comment);
     status st = add(&f->data, comment, args);
@@ -88,6 +96,7 @@ status figure_block(struct figure *f, int *block, const char *comment, ...)
 
 status figure_numbers(struct figure *f, int n, const double *v)
 {
+    f->filled = 1;
     for (int i = 0; i < n; i++) {
         TRY(text_put(&f->data, i ? " " : ""));
         TRY(isnan(v[i]) ? text_put(&f->data, "?") : text_printf(&f->data, "%.9g", v[i]));
@@ -203,6 +212,12 @@ status figure_panel(struct figure *f, int panel, const char *title)
     return figure_line(f, "set title %s offset 0,-0.4", text);
 }
 
+status figure_empty(struct figure *f)
+{
+    TRY(figure_line(f, "set label 99 'no data' at graph 0.5, graph 0.5 center tc rgb '#808080'"));
+    return figure_line(f, "set tics tc rgb '#ffffff'\nplot [1:2][1:2] NaN\nset tics tc rgb '#303030'\nunset label 99");
+}
+
 status figure_legend(struct figure *f, const char *const *name, int n, const char *kind, const char *more)
 {
     TRY(figure_line(f, "\n# legend"));
@@ -231,6 +246,7 @@ static status write_files(struct figure *f)
     const char *script = arena_printf(f->arena, "%s/%s.gp", f->folder, f->name),
                *data = arena_printf(f->arena, "%s/%s.dat", f->folder, f->name);
     if (!script || !data) return ST_MEMORY;
+    TRY(end_block(f));
     TRY(figure_line(f, "\nunset multiplot\nunset output"));
     TRY(file_make_dirs(f->folder));
     TRY(file_write_atomic(data, f->data.s ? f->data.s : "", f->data.n));

@@ -16,6 +16,7 @@ struct figure {
     const char *title, *source, *note; /* three lines over the panels: what is shown, of which runs, how to read it */
     struct text script, data;
     int blocks;              /* of data so far */
+    int filled;              /* the last of them has a row */
     int panels, cols, rows;  /* panels in a grid of cols x rows */
     double panel_w, panel_h; /* the axes' box of one panel */
     double left, gap_x;      /* room for the tics and the label of y: first column, between columns */
@@ -42,6 +43,8 @@ status figure_word(struct figure *, const char *);              /* a text as the
 status figure_open(struct figure *);
 status figure_line(struct figure *, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 status figure_panel(struct figure *, int panel, const char *title);
+/* In place of a plot where a panel has nothing to show. */
+status figure_empty(struct figure *);
 /* A legend of n names with line styles 1 .. n; kind: "lines", "points" or "linespoints". more: further gnuplot plots of
  * NaN with a title, each after a comma; "" none. */
 status figure_legend(struct figure *, const char *const *name, int n, const char *kind, const char *more);

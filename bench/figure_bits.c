@@ -192,7 +192,7 @@ static status draw_row(struct plot *p, int row)
     for (int c = 0; c < p->t->cols; c++)
         if ((int)strlen(p->t->col[c].label) > letters) letters = (int)strlen(p->t->col[c].label);
     b.f.title = arena_printf(p->arena, "Bit widths by operand and task: %s", name);
-    b.f.source = p->material->title;
+    b.f.source = p->material->caption;
     b.f.note = "Points: median over layers, projections and seeds; bars: from the lower to the upper quartile.";
     b.f.bottom = 0.4;
     figure_legend_room(&b.f, p->t->cols, letters);
@@ -322,7 +322,7 @@ status plot_sizes(struct plot *p)
     for (int c = 0; c < t->cols; c++)
         if ((int)strlen(t->col[c].label) > s.letters) s.letters = (int)strlen(t->col[c].label);
     s.f.title = "Bits against the size of the training set";
-    s.f.source = p->material->title;
+    s.f.source = p->material->caption;
     s.f.note = "A point a run: mean width of weights and activations of all adapted layers. Tasks of one size stand "
                "side by side.";
     figure_legend_room(&s.f, t->cols, s.letters);

@@ -23,9 +23,11 @@ static const struct variant_detail *first_curve(const struct table_cell *c)
     return NULL;
 }
 
-static status put_curve(struct figure *f, const struct table_cell *c, double scale)
+/* *drawn: some evaluation has a score. */
+static status put_curve(struct figure *f, const struct table_cell *c, double scale, int *drawn)
 {
     const struct variant_detail *first = first_curve(c);
+    *drawn = 0;
     for (int e = 0; first && e < first->evaluations; e++) {
         double sum = 0, low = NAN, high = NAN;
         int n = 0;
@@ -38,6 +40,7 @@ static status put_curve(struct figure *f, const struct table_cell *c, double sca
             if (!(low <= v)) low = v;
             if (!(high >= v)) high = v;
         }
+        *drawn |= n > 0;
         TRY(figure_numbers(f, CURVE_COLUMNS, (double[]){first->epoch[e], n ? sum / n : NAN, low, high, n}));
     }
     return ST_OK;
@@ -47,30 +50,30 @@ static status draw_panel(const struct plot *p, struct figure *f, int col, const 
 {
     const struct table *t = p->t;
     const char *label = figure_score_label(p->arena, &t->col[col]);
-    const char *y = label ? figure_quote(p->arena, label) : NULL;
-    int *block;
+    const char *y = label ? figure_quote(p->arena, label) : NULL, *before = "plot";
+    int *block, *drawn;
+    double epochs = 0;
     if (!y) return ST_MEMORY;
     NEW(block, p->arena, rows + 1);
+    NEW(drawn, p->arena, rows + 1);
     for (int i = 0; i < rows; i++) {
+        const struct variant_detail *d = first_curve(table_cell_at(t, row[i], col));
+        if (d) epochs = fmax(epochs, d->epoch[d->evaluations - 1]);
         TRY(figure_block(f, &block[i], "%s, %s: epoch mean low high seeds", t->col[col].label,
                          table_row_name(&t->row[row[i]], p->arena)));
-        TRY(put_curve(f, table_cell_at(t, row[i], col), t->col[col].scale));
+        TRY(put_curve(f, table_cell_at(t, row[i], col), t->col[col].scale, &drawn[i]));
     }
     TRY(figure_panel(f, col, t->col[col].label));
-    TRY(figure_line(f, "set xlabel 'epochs' offset 0,0.3\nset ylabel %s offset 0.8,0", y));
-    TRY(text_put(&f->script, "plot"));
-    for (int band = 1; band >= 0; band--)
+    TRY(figure_line(f, "set xrange [0:%g]\nset xlabel 'epochs' offset 0,0.3\nset ylabel %s offset 0.8,0", epochs, y));
+    for (int line = 0; line < 2; line++)
         for (int i = 0; i < rows; i++) {
-            if (!first_curve(table_cell_at(t, row[i], col))) continue;
-            const char *comma = f->script.s[f->script.n - 1] == 't' ? "" : ", \\\n    ";
-            if (band)
-                TRY(text_printf(&f->script, "%s data index %d using 1:3:4 with filledcurves ls %d", comma, block[i],
-                                i + 1));
-            else
-                TRY(text_printf(&f->script, "%s data index %d using 1:2 with linespoints ls %d ps 0.5", comma, block[i],
-                                i + 1));
+            if (!drawn[i]) continue;
+            TRY(text_printf(&f->script, "%s data index %d using %s ls %d", before, block[i],
+                            line ? "1:2 with linespoints" : "1:3:4 with filledcurves", i + 1));
+            if (line) TRY(text_put(&f->script, " ps 0.5"));
+            before = ", \\\n    ";
         }
-    return text_put(&f->script, f->script.s[f->script.n - 1] == 't' ? " NaN\n" : "\n");
+    return *before == 'p' ? figure_empty(f) : text_put(&f->script, "\n");
 }
 
 status plot_curves(struct plot *p)
@@ -97,7 +100,7 @@ status plot_curves(struct plot *p)
     if (p->why) return ST_OK;
     TRY(figure_begin(&f, p->arena, p->folder, "curves", t->cols, t->cols == 4 ? 2 : 3, 3.1, 2.3));
     f.title = "Learning curves";
-    f.source = p->material->title;
+    f.source = p->material->caption;
     f.note = "Lines: mean over the seeds. Bands: from the lowest to the highest seed.";
     figure_legend_room(&f, rows, letters);
     status st = figure_open(&f);

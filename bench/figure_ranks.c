@@ -92,11 +92,11 @@ static status put_scale(struct ranks *r)
                     "0.75 '#4292c6', 0.9 '#2171b5', 1 '#08306b')"));
     double step = 1;
     while (r->most / step > bar / 0.2) step *= step == 2 || step == 20 ? 2.5 : 2;
-    TRY(figure_line(f, "set cbrange [0:%g]\nset cblabel 'rank' offset -0.4,0\nset cbtics %g out scale 0.4", r->most,
+    TRY(figure_line(f, "set cbrange [0:%g]\nset cblabel 'rank' offset 0.9,0\nset cbtics %g out scale 0.4", r->most,
                     step));
     TRY(figure_line(f,
                     "set colorbox vertical user origin screen %.4f, screen %.4f size screen %.4f, screen %.4f noborder",
-                    1 - 0.72 / f->width, 1 - (1.12 + bar) / f->height, 0.13 / f->width, bar / f->height));
+                    1 - 0.88 / f->width, 1 - (1.12 + bar) / f->height, 0.13 / f->width, bar / f->height));
     TRY(figure_line(f, "unset grid\nset border 0\nset tics scale 0\nset yrange [%g:-0.5]\nset xrange [0.5:%g]",
                     r->projections - 0.5, r->layers + 0.5));
     TRY(figure_line(f, "set xtics %d", r->layers > 12 ? 2 : 1));
@@ -144,11 +144,11 @@ static status draw_row(struct plot *p, int row)
     TRY(figure_begin(&r->f, p->arena, p->folder, figure_file_name(p->arena, arena_printf(p->arena, "ranks-%s", name)),
                      p->t->cols, cols, w, h < 0.8 ? 0.8 : h));
     r->f.title = arena_printf(p->arena, "Rank by layer and projection: %s", name);
-    r->f.source = p->material->title;
+    r->f.source = p->material->caption;
     r->f.note = "Mean over the seeds at the end of training. Layer 1 is next to the embedding.";
     r->f.gap_x = 0.95;
     r->f.left = 0.85;
-    r->f.legend = 0.95;
+    r->f.legend = 1.1;
     r->f.legend_h = 1.6;
     status st = r->f.title ? draw(r) : ST_MEMORY;
     if (st == ST_OK) return plot_finish(p, &r->f);

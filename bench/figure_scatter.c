@@ -190,6 +190,7 @@ static status draw_panel(struct scatter *s, int panel)
     if (!x || !y) return ST_MEMORY;
     TRY(figure_panel(&s->f, panel, panel < t->cols ? t->col[panel].label : "average of the tasks"));
     TRY(figure_line(&s->f, "set xlabel %s offset 0,0.3\nset ylabel %s offset 0.8,0", x, y));
+    if (s->spots[panel] == 0) return figure_empty(&s->f);
     TRY(figure_line(&s->f, "set xrange [%.6g:%.6g]\nset offsets graph 0, 0, 0.06, 0.06", left_end(s), right_end(s)));
     if (s->log) TRY(figure_line(&s->f, "set logscale x 10\nset format x '%%.0s%%c'\nset mxtics default"));
     TRY(put_front(s, panel, &front));
@@ -215,7 +216,7 @@ static status draw(struct scatter *s, const char *name, const char *title)
     if (s->p->why) return ST_OK;
     TRY(figure_begin(&s->f, s->p->arena, s->p->folder, name, panels, panels == 4 ? 2 : 3, 2.9, 2.2));
     s->f.title = title;
-    s->f.source = s->p->material->title;
+    s->f.source = s->p->material->caption;
     s->f.note = "Points: mean over the seeds, bars: one standard deviation. Rings and dashes: Pareto front (nothing "
                 "cheaper is as good).";
     figure_legend_room(&s->f, s->count + 1, s->letters > 12 ? s->letters : 12);

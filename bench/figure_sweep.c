@@ -268,7 +268,7 @@ static status draw_panel(struct sweep *s, int col)
                          "%d using 1:2 with linespoints ls %d",
                          comma, block, k + 1, block, k + 1);
     }
-    if (st == ST_OK) st = figure_line(&s->f, "%s", plots.n ? plots.s : "plot NaN");
+    if (st == ST_OK) st = plots.n ? figure_line(&s->f, "%s", plots.s) : figure_empty(&s->f);
     text_free(&plots);
     return st;
 }
@@ -292,7 +292,7 @@ status plot_sweep(struct plot *p)
     TRY(figure_begin(&s.f, p->arena, p->folder, name ? figure_file_name(p->arena, name) : NULL, p->t->cols, 3, 2.9,
                      2.2));
     s.f.title = arena_printf(p->arena, "%s against %s", quantity_of(p)->title, p->x);
-    s.f.source = p->material->title;
+    s.f.source = p->material->caption;
     s.f.note = "Points: mean over the seeds, bars: one standard deviation. Dotted: rows with one value only.";
     figure_legend_room(&s.f, s.count, s.letters);
     status st = s.f.title ? draw(&s) : ST_MEMORY;

@@ -100,6 +100,7 @@ static status from_experiment(const struct experiment *e, const struct run_list 
     FAIL_IF(used == 0, ST_INPUT, "%s: no records of this experiment's %d cells%s; `peftgrid run %s` makes them",
             e->runs_dir, e->cells, list->count ? " (the records there belong to others)" : "", e->path);
     m->title = *e->description ? arena_printf(a, "%s: %s", e->name, e->description) : e->name;
+    m->caption = m->title;
     return m->title ? note_list(m, list, older, a) : ST_MEMORY;
 }
 
@@ -132,7 +133,7 @@ static status gather_records(const char *where, const char *metric, int details,
 {
     struct run_list list;
     TRY(run_list_read(where, metric, details, a, &list));
-    if (!(m->name = short_name(where, a))) return ST_MEMORY;
+    if (!(m->name = m->caption = short_name(where, a))) return ST_MEMORY;
     return from_folder(where, &list, m, a);
 }
 

@@ -12,6 +12,7 @@ struct material {
     int count;
     const char *name;                 /* short, fit for a file name: the experiment's, or the folder's or file's */
     const char *title;                /* with the description */
+    const char *caption;              /* for figures: the title, but never a path */
     const char *note[MATERIAL_NOTES]; /* ends with NULL */
     int notes;
 };

@@ -228,6 +228,25 @@ START_TEST(names_are_taken_literally)
 }
 END_TEST
 
+/* A task that no run of a row has, one of which every score is undefined: the rest is drawn. */
+START_TEST(gaps)
+{
+    ck_ok(file_make_dirs(in_temp("runs")));
+    put("lora", "cola", 1, 0.5, 1.1, 10, NULL);
+    put("blora", "rte", 1, 0.5, 0.4, 10, NULL);
+    put("lora", "mrpc", 1, NAN, 1.1, 10, NULL);
+    put("blora", "mrpc", 1, NAN, NAN, 10, NULL);
+    if (!have_gnuplot(__func__)) return;
+    ck_ok(PEFTGRID("plot", in_temp("runs"), "--out", in_temp("fig"), "--format", "svg"));
+    ck_file_has("curves.svg", "no data");
+    ck_file_has("bops.svg", "no data");
+    ck_file_has("curves.dat", "# rte, lora: epoch mean low high seeds\n? ? ? ? ? ?\n");
+    ck_prints("ranks-blora.");
+    ck_prints("bits-blora.");
+    ck_assert_ptr_null(strstr(file_text("curves.svg"), in_temp("runs"))); /* no figure shows a path */
+}
+END_TEST
+
 START_TEST(without_gnuplot)
 {
     char *path = strdup(getenv("PATH") ? getenv("PATH") : "");
@@ -277,4 +296,4 @@ START_TEST(site_names)
 END_TEST
 
 PG_TESTS(TEST(curves), TEST(all_kinds), TEST(pareto_front), TEST(ranks_and_bits), TEST(bits_by_size), TEST(sweeps),
-         TEST(names_are_taken_literally), TEST(without_gnuplot), TEST(bad_words), TEST(site_names))
+         TEST(names_are_taken_literally), TEST(gaps), TEST(without_gnuplot), TEST(bad_words), TEST(site_names))
