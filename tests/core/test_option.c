@@ -126,5 +126,5 @@ START_TEST(young_options)
 }
 END_TEST
 
-PG_TESTS(TEST(young_options), TEST(defaults_and_values), TEST(refusals_name_place_and_range), TEST(canonical_text), TEST(numbers_read_back),
-         TEST(split_and_nearest))
+PG_TESTS(TEST(young_options), TEST(defaults_and_values), TEST(refusals_name_place_and_range), TEST(canonical_text),
+         TEST(numbers_read_back), TEST(split_and_nearest))
