@@ -30,9 +30,7 @@ struct option {
 };
 #define OPTION_NO_ID 1u  /* does not decide the bits: left out of the canonical text (threads, output paths) */
 #define OPTION_HIDDEN 2u /* not in help (test switches) */
-#define OPTION_YOUNG \
-    4u /* younger than records: left out of the canonical text at its default, so that old ids stay \
-        */
+#define OPTION_YOUNG 4u  /* later than records: in the canonical text only when not at its default */
 
 #define OPT_END \
     { \
