@@ -3,7 +3,8 @@
  *     random_checkpoint FOLDER-WITH-CONFIG OUT [--dtype f16] [--shard-mb 500] [--labels 2] [--seed 1]
  *
  * The values are the initial ones of Hugging Face's classes (normal with initializer_range, zero biases, unit gains);
- * the same seed gives the same file. Without --labels the folder holds no classifier, as pretrained models do. */
+ * the same seed gives the same file. Without --labels the folder holds no classifier, as pretrained models do; decoders
+ * then have their output layer. Tensors are drawn when their shard is written: memory is one shard and one tensor. */
 #include <stdio.h>
 #include <string.h>
 #include "bench/cli.h"
@@ -35,10 +36,15 @@ static int ends_in(const char *s, const char *end)
 
 /* ---- tensors ---- */
 
+static bool is_norm(const struct param *p)
+{
+    return p->rows == 1 && strstr(p->name, "orm"); /* LayerNorm, input_layernorm, model.norm */
+}
+
 /* The registry keeps vectors as one row; in a file a bias or a norm's gain has one dimension. */
 static struct tensor_out describe(const struct param *p, enum dtype dtype)
 {
-    bool vector = p->rows == 1 && (ends_in(p->name, ".bias") || strstr(p->name, "LayerNorm"));
+    bool vector = p->rows == 1 && (ends_in(p->name, ".bias") || is_norm(p));
     struct tensor_out t = {.name = p->name, .dtype = dtype, .dims = vector ? 1 : 2};
     t.shape[0] = vector ? p->cols : p->rows;
     t.shape[1] = vector ? 0 : p->cols;
@@ -50,26 +56,45 @@ static size_t stored_bytes(const struct param *p, enum dtype dtype)
     return param_size(p) * (size_t)dtype_bytes(dtype);
 }
 
-static status store(const struct param *p, enum dtype dtype, struct arena *a, struct tensor_out *t)
+/* A tensor of the head has its values already; the others are drawn as Hugging Face's classes do. */
+static void draw(const struct param *p, const struct model *m, real *values)
 {
+    size_t n = param_size(p);
+    if (p->data)
+        memcpy(values, p->data, n * sizeof *values);
+    else if (!ends_in(p->name, ".bias") && !is_norm(p))
+        rng_fill_normal(m->spec.rng, p->name, values, n, 0, m->config.init_range);
+    else
+        for (size_t i = 0; i < n; i++) values[i] = ends_in(p->name, ".bias") ? 0 : 1;
+}
+
+static status store(const struct param *p, const struct model *m, enum dtype dtype, struct arena *a,
+                    struct tensor_out *t)
+{
+    size_t n = param_size(p);
+    real *values;
     float *x;
     void *bytes = arena_alloc(a, stored_bytes(p, dtype));
     if (!bytes) return ST_MEMORY;
-    NEW(x, a, param_size(p));
-    for (size_t i = 0; i < param_size(p); i++) x[i] = (float)p->data[i];
+    struct arena_mark mark = arena_mark(a);
+    NEW(values, a, n);
+    draw(p, m, values);
+    NEW(x, a, n);
+    for (size_t i = 0; i < n; i++) x[i] = (float)values[i];
     *t = describe(p, dtype);
     t->data = bytes;
-    return floats_store(dtype, x, param_size(p), bytes);
+    status st = floats_store(dtype, x, n, bytes);
+    arena_reset(a, mark);
+    return st;
 }
 
 /* Tensors first .. first + n - 1 of the registry as one file; memory for the file is given back. */
-static status write_part(const struct registry *reg, int first, int n, enum dtype dtype, const char *path,
-                         struct arena *a)
+static status write_part(const struct model *m, int first, int n, enum dtype dtype, const char *path, struct arena *a)
 {
     struct arena_mark mark = arena_mark(a);
     struct tensor_out *t;
     NEW(t, a, n);
-    for (int i = 0; i < n; i++) TRY(store(reg->list[first + i], dtype, a, &t[i]));
+    for (int i = 0; i < n; i++) TRY(store(m->reg->list[first + i], m, dtype, a, &t[i]));
     TRY(safetensors_write(path, t, n, meta));
     arena_reset(a, mark);
     return ST_OK;
@@ -114,8 +139,9 @@ static status write_index(const struct registry *reg, const int *first, int shar
     return st;
 }
 
-static status write_weights(const struct registry *reg, const struct options *o, const char *out, struct arena *a)
+static status write_weights(const struct model *m, const struct options *o, const char *out, struct arena *a)
 {
+    const struct registry *reg = m->reg;
     static const enum dtype types[] = {DT_F32, DT_F16, DT_BF16};
     enum dtype dtype = types[o->dtype];
     int *first, shards;
@@ -127,7 +153,7 @@ static status write_weights(const struct registry *reg, const struct options *o,
                               : arena_strdup(a, "model.safetensors");
         char *path = file[s] ? path_join(a, out, file[s]) : NULL;
         if (!path) return ST_MEMORY;
-        TRY(write_part(reg, first[s], first[s + 1] - first[s], dtype, path, a));
+        TRY(write_part(m, first[s], first[s + 1] - first[s], dtype, path, a));
         printf("%s\n", path);
     }
     char *index = path_join(a, out, "model.safetensors.index.json");
@@ -165,16 +191,20 @@ static status run(const void *given, char **args, int count, struct arena *a)
                               .head = o->labels ? HEAD_CLASSIFY : HEAD_NONE,
                               .num_labels = o->labels,
                               .rng = &rng,
-                              .random = 1,
+                              .random = 2,
                               .cls_dropout = -1,
                               .hidden_dropout = -1,
                               .attn_dropout = -1,
                               .train_pooler = -1};
     FAIL_IF(count != 2, ST_USAGE, "expected two folders: %s", command_usage);
+    struct model_config config;
+    TRY(config_read(args[0], a, &config));
+    if (!o->labels && (config.family == FAMILY_PHI || config.family == FAMILY_QWEN2 || config.family == FAMILY_LLAMA))
+        spec.head = HEAD_LM;
     TRY(registry_init(&reg, a));
     TRY(model_open(&spec, a, &reg, &m));
     status st = prepare_folder(args[0], args[1], a);
-    if (st == ST_OK) st = write_weights(&reg, o, args[1], a);
+    if (st == ST_OK) st = write_weights(m, o, args[1], a);
     model_close(m);
     return st;
 }

@@ -130,6 +130,42 @@ START_TEST(the_folder_opens_as_a_model)
 }
 END_TEST
 
+/* A decoder has its output layer; in shards, in bf16; every tensor is used, vectors have one dimension. */
+START_TEST(decoders)
+{
+    static const char *const decoder[] = {
+        "{\"model_type\":\"phi\",\"hidden_size\":16,\"num_attention_heads\":2,\"num_hidden_layers\":2,"
+        "\"intermediate_size\":24,\"vocab_size\":40000}",
+        "{\"model_type\":\"qwen2\",\"hidden_size\":16,\"num_attention_heads\":4,\"num_key_value_heads\":2,"
+        "\"num_hidden_layers\":2,\"intermediate_size\":24,\"vocab_size\":40000}",
+        "{\"model_type\":\"llama\",\"hidden_size\":16,\"num_attention_heads\":4,\"num_hidden_layers\":1,"
+        "\"intermediate_size\":24,\"vocab_size\":40000,\"tie_word_embeddings\":true}"};
+    static const int count[] = {2 * 14 + 5, 2 * 12 + 3, 9 + 2};
+    struct registry reg;
+    struct model *m;
+    struct rng rng = {.seed = 1};
+    if (!begin(__func__)) return;
+    ck_ok(file_write_atomic(path_join(arena, dir, "config.json"), decoder[_i], strlen(decoder[_i])));
+    ck_assert_int_eq(run("m", "--dtype bf16 --shard-mb 1"), 0);
+    struct model_spec spec = {.path = path_join(arena, dir, "m"),
+                              .head = HEAD_LM,
+                              .rng = &rng,
+                              .cls_dropout = -1,
+                              .hidden_dropout = -1,
+                              .attn_dropout = -1,
+                              .train_pooler = -1};
+    ck_ok(registry_init(&reg, arena));
+    ck_ok(model_open(&spec, arena, &reg, &m));
+    ck_assert_int_gt(m->ckpt.maps, 1);
+    ck_assert_int_eq(reg.count, m->ckpt.count);
+    ck_assert_int_eq(reg.count, count[_i]);
+    for (int i = 0; i < m->ckpt.count; i++) ck_assert_int_eq(m->ckpt.tensor[i].dtype, DT_BF16);
+    ck_assert_int_eq(checkpoint_find(&m->ckpt, "model.layers.0.input_layernorm.weight")->dims, 1);
+    model_close(m);
+    arena_free(arena);
+}
+END_TEST
+
 START_TEST(refusals)
 {
     if (!begin(__func__)) return;
@@ -147,4 +183,4 @@ START_TEST(refusals)
 END_TEST
 
 PG_TESTS(TEST(shards_hold_what_one_file_holds), TEST(seed_decides_the_values), TEST(the_folder_opens_as_a_model),
-         TEST(refusals))
+         LOOP_TEST(decoders, 0, 3), TEST(refusals))
