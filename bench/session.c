@@ -2,10 +2,20 @@
 
 #include <math.h>
 #include <string.h>
+#include "core/file.h"
 #include "core/ops.h"
+#include "models/stored_file.h"
 #include "models/language.h"
 
 /* ---- open and close ---- */
+
+/* The stored weights: made now, or kept in a file from an earlier time. */
+static status open_stores(struct session *s, const char *file)
+{
+    if (file && file_exists(file)) return store_file_map(s->model, s->store, s->store_options, file);
+    TRY(model_build_stores(s->model, s->store, s->store_options));
+    return file ? store_file_write(s->model, s->store, s->store_options, file) : ST_OK;
+}
 
 static status open_parts(const struct session_spec *spec, struct session *s)
 {
@@ -36,7 +46,7 @@ static status open_parts(const struct session_spec *spec, struct session *s)
                            .sites = s->model->sites,
                            .total_steps = spec->total_steps};
     TRY(method_start(&s->run));
-    return model_build_stores(s->model, s->store, s->store_options);
+    return open_stores(s, spec->store_file);
 }
 
 status session_open(const struct session_spec *spec, struct session *s)

@@ -27,7 +27,8 @@ struct session_spec {
     const void *method_options; /* filled from method->options; NULL only for methods without options */
     const struct store *store;  /* NULL: f32 */
     const void *store_options;  /* NULL: the store's defaults */
-    const struct arith *arith;  /* NULL: f32 */
+    const char *store_file;    /* stored weights are mapped from this file, or written there when it is missing; NULL */
+    const struct arith *arith; /* NULL: f32 */
     const void *arith_options;
     uint64_t seed;
     uint64_t total_steps;

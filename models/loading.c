@@ -50,8 +50,7 @@ static const struct tensor *find(const struct loader *l, const char *name)
 static const struct tensor *find_early(const struct loader *l, const char *name, int *part)
 {
     char early[NAME_MAX_BYTES];
-    bool known =
-        l->model->config.early_phi && !l->model->spec.random && early_phi_name(name, early, sizeof early, part);
+    bool known = l->model->config.early_phi && has_checkpoint(l) && early_phi_name(name, early, sizeof early, part);
     return known ? checkpoint_find(&l->model->ckpt, early) : NULL;
 }
 

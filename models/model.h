@@ -20,8 +20,7 @@ struct model_spec {
     enum head_kind head;
     int num_labels;        /* of the task; 0: from the checkpoint's classifier or config */
     const struct rng *rng; /* initial values of tensors the checkpoint lacks (heads) */
-    int random;            /* 1: no weights in the folder, everything drawn from rng (speed tests, pretraining);
-                              2: not even drawn, base tensors have names and shapes only (tools) */
+    int random;            /* 1: no weights in the folder, everything drawn from rng (speed tests, pretraining) */
     /* Not NULL: this configuration with all weights 0 that take no memory, for counting products and parameters; path
      * is a name for messages. */
     const struct model_config *shape;

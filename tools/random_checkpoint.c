@@ -60,7 +60,7 @@ static size_t stored_bytes(const struct param *p, enum dtype dtype)
 static void draw(const struct param *p, const struct model *m, real *values)
 {
     size_t n = param_size(p);
-    if (p->data)
+    if (p->cls == P_HEAD)
         memcpy(values, p->data, n * sizeof *values);
     else if (!ends_in(p->name, ".bias") && !is_norm(p))
         rng_fill_normal(m->spec.rng, p->name, values, n, 0, m->config.init_range);
@@ -186,18 +186,18 @@ static status run(const void *given, char **args, int count, struct arena *a)
     const struct options *o = given;
     struct rng rng = {.seed = (uint64_t)o->seed};
     struct registry reg;
+    struct model_config config;
     struct model *m;
     struct model_spec spec = {.path = args[0],
                               .head = o->labels ? HEAD_CLASSIFY : HEAD_NONE,
                               .num_labels = o->labels,
                               .rng = &rng,
-                              .random = 2,
+                              .shape = &config,
                               .cls_dropout = -1,
                               .hidden_dropout = -1,
                               .attn_dropout = -1,
                               .train_pooler = -1};
     FAIL_IF(count != 2, ST_USAGE, "expected two folders: %s", command_usage);
-    struct model_config config;
     TRY(config_read(args[0], a, &config));
     if (!o->labels && (config.family == FAMILY_PHI || config.family == FAMILY_QWEN2 || config.family == FAMILY_LLAMA))
         spec.head = HEAD_LM;
