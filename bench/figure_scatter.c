@@ -31,12 +31,6 @@ static double cost_params(const struct plot *p, const struct table_point *point)
     return point->variant->deployed > 0 ? point->variant->deployed : point->run->adapter;
 }
 
-static double cost_bops(const struct plot *p, const struct table_point *point)
-{
-    const struct variant_detail *d = plot_detail(point);
-    return d ? 100 * d->bops[p->setting][p->scope] : NAN;
-}
-
 static double mean_cost(const struct scatter *s, int row, int col)
 {
     const struct table_cell *c = table_cell_at(s->p->t, row, col);
@@ -238,10 +232,12 @@ status plot_params(struct plot *p)
 
 status plot_bops(struct plot *p)
 {
-    static const char *const where[DETAIL_SETTINGS] = {"length 20", "maximum length", "mean length"};
-    struct scatter s = {.p = p, .cost = cost_bops};
-    s.axis = arena_printf(p->arena, "bit operations, %% of 32-bit %s", detail_scope_name[p->scope]);
-    const char *title =
-        arena_printf(p->arena, "Score against bit operations (%s, %s)", detail_scope_name[p->scope], where[p->setting]);
+    static const char *const where[] = {[BOPS_REAL] = "mean real length",
+                                        [BOPS_PAPER] = "on DeBERTaV3-base, 20 tokens",
+                                        [BOPS_OWN] = "on DeBERTaV3-base, 20 tokens"};
+    struct scatter s = {.p = p, .cost = plot_bops_of};
+    s.axis = arena_printf(p->arena, "bit operations, %% of %s", plot_bops_unit(p));
+    const char *title = arena_printf(p->arena, "Score against bit operations (%s, %s)",
+                                     p->attention ? "attention" : "encoder", where[p->bops]);
     return s.axis && title ? draw(&s, "bops", title) : ST_MEMORY;
 }

@@ -30,12 +30,6 @@ static double y_score(const struct plot *p, const struct table_point *point)
     return point->score;
 }
 
-static double y_bops(const struct plot *p, const struct table_point *point)
-{
-    const struct variant_detail *d = plot_detail(point);
-    return d ? 100 * d->bops[p->setting][p->scope] : NAN;
-}
-
 static double y_bits(const struct plot *p, const struct table_point *point)
 {
     (void)p;
@@ -63,7 +57,7 @@ static const struct quantity {
     const char *name, *title, *label; /* label of y; NULL: the column's metric */
     double (*of)(const struct plot *, const struct table_point *);
 } quantities[] = {{"score", "Score", NULL, y_score},
-                  {"bops", "Bit operations", "bit operations, % of 32-bit", y_bops},
+                  {"bops", "Bit operations", "bit operations, %", plot_bops_of},
                   {"bits", "Bit widths", "mean bits", y_bits},
                   {"rank", "Rank", "mean rank", y_rank},
                   {"params", "Parameters", "deployed parameters", y_params}};

@@ -97,6 +97,7 @@ static status from_experiment(const struct experiment *e, const struct run_list 
         out->protocol = (enum protocol)c->train.protocol;
         used += r != NULL;
     }
+    FAIL_IF(list->count == 0 && list->unreadable, ST_INPUT, "%s", list->first_fault);
     FAIL_IF(used == 0, ST_INPUT, "%s: no records of this experiment's %d cells%s; `peftgrid run %s` makes them",
             e->runs_dir, e->cells, list->count ? " (the records there belong to others)" : "", e->path);
     m->title = *e->description ? arena_printf(a, "%s: %s", e->name, e->description) : e->name;

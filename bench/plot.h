@@ -6,18 +6,23 @@
 #include "bench/figure.h"
 #include "bench/material.h"
 
+/* Shares of run_bops: of the run's own network at the mean real length, as tables show; carried to DeBERTaV3-base at 20
+ * tokens; there over the same adapters at 32 bits. */
+enum bops_choice { BOPS_REAL, BOPS_PAPER, BOPS_OWN };
+
 struct plot {
     struct arena *arena;
     const struct material *material;
     const struct table *t;
     const char *folder, *formats;
-    int *chosen;        /* [t->rows] rows that --only leaves */
-    int all_variants;   /* --only was given: then every variant of a row counts, else for curves only the last */
-    int setting, scope; /* of bit operations: see run_detail.h */
-    const char *x, *y;  /* of sweeps: an option; score, bops, bits, rank or params */
-    int drawn;          /* figures so far */
-    const char *lack;   /* gnuplot is missing: the sentence; scripts and data are written all the same */
-    const char *why;    /* the last kind drew nothing: a few words, "fewer than two training-set sizes" */
+    int *chosen;           /* [t->rows] rows that --only leaves */
+    int all_variants;      /* --only was given: then every variant of a row counts, else for curves only the last */
+    enum bops_choice bops; /* which bit operations */
+    int attention;         /* of the attention only */
+    const char *x, *y;     /* of sweeps: an option; score, bops, bits, rank or params */
+    int drawn;             /* figures so far */
+    const char *lack;      /* gnuplot is missing: the sentence; scripts and data are written all the same */
+    const char *why;       /* the last kind drew nothing: a few words, "fewer than two training-set sizes" */
 };
 typedef status plot_fn(struct plot *);
 
@@ -31,6 +36,10 @@ plot_fn plot_sweep;  /* score, bit operations, bits or rank against an option */
 
 /* The detail of a point's variant; NULL: the run has no result. */
 const struct variant_detail *plot_detail(const struct table_point *);
+/* Bit operations of a point in %, as chosen; NAN: not known. */
+double plot_bops_of(const struct plot *, const struct table_point *);
+/* What these are shares of: "LoRA r=16". */
+const char *plot_bops_unit(const struct plot *);
 /* Some run of a table row; NULL: it has none. */
 const struct run *plot_run_of(const struct table *, int row);
 /* Mean width over all operands of the adapted layers of a point's run; NAN: not traced. */

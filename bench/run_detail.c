@@ -6,9 +6,6 @@
 #include <string.h>
 #include "bench/run_list.h"
 
-const char *const detail_setting_name[DETAIL_SETTINGS] = {"paper", "max_length", "mean_length"};
-const char *const detail_scope_name[DETAIL_SCOPES] = {"encoder", "attention"};
-
 static const struct record_item *get(const struct record *r, const char *pattern, const char *first, const char *second)
 {
     char path[RECORD_PATH];
@@ -61,7 +58,8 @@ static status take_curve(const struct record *r, const char *variant, int column
     return ST_OK;
 }
 
-/* ---- ranks, bits, bit operations --------------------------------------------------------------------------------- */
+/* ---- ranks and bits -------------------------------------------------------------------------------------------------
+ */
 
 /* The last of `times` rows of int64 or float64 values, as float64; NULL: absent or of another shape. */
 static status last_row(const struct record_item *it, size_t width, struct arena *a, double **out)
@@ -82,21 +80,6 @@ static status take_trace(const struct record *r, const char *variant, int sites,
     TRY(last_row(get(r, "trace/{}/rank", variant, NULL), n, a, &d->rank));
     TRY(last_row(get(r, "trace/{}/rank_max", variant, NULL), n, a, &d->rank_max));
     return last_row(get(r, "trace/{}/bits", variant, NULL), n * DETAIL_OPERANDS, a, &d->bits);
-}
-
-static void take_bops(const struct record *r, const char *variant, struct variant_detail *d)
-{
-    const struct record_item *settings = record_get(r, "bops/settings"), *scopes = record_get(r, "bops/scopes"),
-                             *v = get(r, "bops/{}/relative", variant, NULL);
-    for (int s = 0; s < DETAIL_SETTINGS; s++)
-        for (int k = 0; k < DETAIL_SCOPES; k++) d->bops[s][k] = NAN;
-    if (!settings || !scopes || !v || v->dim[0] != settings->n || v->dim[1] != scopes->n) return;
-    for (int s = 0; s < DETAIL_SETTINGS; s++)
-        for (int k = 0; k < DETAIL_SCOPES; k++)
-            for (size_t i = 0; i < v->n; i++)
-                if (strcmp(settings->v.ss[i / scopes->n], detail_setting_name[s]) == 0 &&
-                    strcmp(scopes->v.ss[i % scopes->n], detail_scope_name[k]) == 0)
-                    d->bops[s][k] = v->v.d[i];
 }
 
 static int metric_column(const struct record *r, const char *metric)
@@ -123,7 +106,6 @@ status run_detail_take(const struct record *r, const char *metric, struct arena 
     for (int v = 0; v < run->variants; v++) {
         if (!run->lacks_metric) TRY(take_curve(r, run->variant[v].name, metric_column(r, metric), a, &d->variant[v]));
         TRY(take_trace(r, run->variant[v].name, d->sites, a, &d->variant[v]));
-        take_bops(r, run->variant[v].name, &d->variant[v]);
     }
     run->detail = d;
     return ST_OK;

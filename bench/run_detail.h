@@ -1,13 +1,11 @@
-/* What figures need of a record beyond the facts of tables: curves, ranks, bits, bit operations. */
+/* What figures need of a record beyond the facts of tables: curves, ranks, bits. */
 #ifndef PG_BENCH_RUN_DETAIL_H
 #define PG_BENCH_RUN_DETAIL_H
 
 #include "results/record.h"
 
 struct run;
-enum { DETAIL_OPERANDS = 8, DETAIL_SETTINGS = 3, DETAIL_SCOPES = 2 };
-extern const char *const detail_setting_name[DETAIL_SETTINGS]; /* paper, max_length, mean_length */
-extern const char *const detail_scope_name[DETAIL_SCOPES];     /* encoder, attention */
+enum { DETAIL_OPERANDS = 8 };
 enum operand { OP_W, OP_X, OP_A, OP_B, OP_E, OP_QA, OP_QE, OP_OUT };
 
 struct variant_detail { /* of one variant of a run; in the order of run->variant */
@@ -15,7 +13,6 @@ struct variant_detail { /* of one variant of a run; in the order of run->variant
     double *epoch, *score;   /* [evaluations] the main score or the asked metric, mean over the sets */
     double *rank, *rank_max; /* [sites] at the end; NULL: not traced */
     double *bits;            /* [sites, DETAIL_OPERANDS] at the end; NULL: not traced */
-    double bops[DETAIL_SETTINGS][DETAIL_SCOPES]; /* relative to the plain network; NAN: not recorded */
 };
 struct run_detail {
     double train_examples; /* NAN: not recorded */

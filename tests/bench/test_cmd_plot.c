@@ -54,13 +54,13 @@ static void add_trace(struct record *r, int seed, int quantised)
     ck_ok(record_reals(r, "trace/main/bits", bits, 3, (const size_t[]){TIMES, SITES, 8}));
 }
 
+/* On its own network encoder, attention half; on DeBERTaV3-base a tenth of that; over its own adapters a fifth. */
 static void add_bops(struct record *r, double encoder)
 {
-    const char *settings[] = {"paper", "max_length", "mean_length"}, *scopes[] = {"encoder", "attention"};
-    const double v[] = {encoder, encoder / 2, encoder / 4, 1, 1, 1};
-    ck_ok(record_strings(r, "bops/settings", settings, 3));
-    ck_ok(record_strings(r, "bops/scopes", scopes, 2));
-    ck_ok(record_reals(r, "bops/main/relative", v, 2, (const size_t[]){3, 2}));
+    const double here[] = {1, 1, 1, 1, encoder, encoder / 2},
+                 base[] = {1, 1, 1, 1, encoder / 10, encoder / 20, encoder / 5, encoder / 10};
+    ck_ok(record_reals(r, "bops/main/of_lora16", here, 2, (const size_t[]){3, 2}));
+    ck_ok(record_reals(r, "bops/main/deberta_base", base, 2, (const size_t[]){4, 2}));
 }
 
 static void put(const char *row, const char *task, int seed, double score, double bops, int64_t adapter,
@@ -162,9 +162,16 @@ START_TEST(pareto_front)
     const char *end = strstr(front, "\n\n");
     ck_assert(end && !memmem(front, (size_t)(end - front), "none", 4) &&
               !memmem(front, (size_t)(end - front), "wide", 4));
-    ck_ok(PEFTGRID("plot", in_temp("runs"), "--kind", "bops", "--scope", "attention", "--setting", "paper", "--out",
-                   in_temp("fig"), "--format", "svg"));
+    ck_ok(PEFTGRID("plot", in_temp("runs"), "--kind", "bops", "--scope", "attention", "--out", in_temp("fig"),
+                   "--format", "svg"));
     ck_file_has("bops.dat", "\n15 54 1 \"blora\"\n");
+    ck_ok(PEFTGRID("plot", in_temp("runs"), "--kind", "bops", "--setting", "paper", "--out", in_temp("fig"), "--format",
+                   "svg"));
+    ck_file_has("bops.dat", "\n3 54 1 \"blora\"\n");
+    ck_ok(PEFTGRID("plot", in_temp("runs"), "--kind", "bops", "--setting", "own", "--out", in_temp("fig"), "--format",
+                   "svg"));
+    ck_file_has("bops.dat", "\n6 54 1 \"blora\"\n");
+    ck_file_has("bops.gp", "of 32-bit adapters");
     ck_ok(PEFTGRID("plot", in_temp("runs"), "--kind", "params", "--out", in_temp("fig"), "--format", "svg"));
     ck_file_has("params.dat",
                 "\n1000 40 1 \"none\"\n2000 54 1 \"blora\"\n5000 64 1 \"lora\"\n"); /* 0 at the left end */
