@@ -153,6 +153,36 @@ START_TEST(the_published_percentages)
 }
 END_TEST
 
+/* The same from methods as they are opened: LoRA, and B-LoRA before it has learnt anything. */
+START_TEST(methods_need_the_published_operations)
+{
+    static const struct {
+        const char *method, *options;
+        double percent, tolerance;
+    } row[] = {{"lora", "rank=16\nsites=qkv\n", 100, 1e-12},  {"lora", "rank=2\nsites=qkv\n", 97.04, 0.005},
+               {"lora", "rank=8\nsites=qkv\n", 98.31, 0.005}, {"lora", "rank=2\nsites=all\n", 97.09, 0.005},
+               {"blora", "form=q\nrank=8\n", 98.31, 0.005},   {"none", NULL, 96.62, 0.005}};
+    if (!arena) arena = arena_new("test");
+    for (size_t i = 0; i < sizeof row / sizeof row[0]; i++) {
+        const struct adapter_info info = {.method = row[i].method, .options = row[i].options};
+        struct session_spec spec = {
+            .model = {.path = "deberta-v3-base", .head = HEAD_CLASSIFY, .num_labels = 2, .shape = &deberta_base_shape},
+            .total_steps = 100};
+        struct session s;
+        void *o;
+        ck_ok(adapter_method(&info, "the test", &spec.method, &o, arena));
+        spec.method_options = o;
+        ck_ok(session_open(&spec, &s));
+        const struct session_variant v = {&s, 0};
+        const struct bops_form form = bops_of_session(&v);
+        struct bops_ratios b = bops_compare(s.model, &form, BOPS_PAPER_LENGTH, model_table_rows(s.model));
+        ck_assert_double_eq_tol(100 * b.lora.encoder, row[i].percent, row[i].tolerance);
+        ck_assert_double_eq_tol(b.unquantised.encoder, 1, 1e-15);
+        session_close(&s);
+    }
+}
+END_TEST
+
 /* Four bits wherever blora quantises, at rank 3 of 8. */
 static void four_bits(const void *ctx, const struct site *site, struct site_report *r)
 {
@@ -223,5 +253,5 @@ START_TEST(shapes_survive_in_records)
 END_TEST
 
 PG_TESTS(TEST(counts_follow_the_formulas), TEST(operations_equal_the_reference), TEST(bits_enter_where_the_rule_says),
-         TEST(the_published_percentages), TEST(the_share_of_attention), TEST(forms_are_carried_by_depth),
-         TEST(shapes_survive_in_records))
+         TEST(the_published_percentages), TEST(methods_need_the_published_operations), TEST(the_share_of_attention),
+         TEST(forms_are_carried_by_depth), TEST(shapes_survive_in_records))
