@@ -15,6 +15,7 @@ enum { MAX_SEEDS = 10000, MAX_NAMES = 512 };
 
 struct head {
     const char *name, *description, *model, *data, *tasks, *seeds, *methods, *runs, *tune, *tune_tasks;
+    double tune_margin;
 };
 #define AT(field) offsetof(struct head, field)
 const struct option experiment_option_table[] = {
@@ -31,6 +32,8 @@ const struct option experiment_option_table[] = {
      "seeds on which the values of [tune ROW] sections are tried; none of `seeds`", 0},
     {"tune_tasks", OPT_STRING, AT(tune_tasks), 0, 0, "", "LIST",
      "tasks on whose mean score one value for all tasks is chosen; default: each task chooses its own", 0},
+    {"tune_margin", OPT_REAL, AT(tune_margin), 0, 1e6, "0", "N",
+     "choose the fewest bit operations among values whose score is within N of the best one's", 0},
     {"runs", OPT_STRING, AT(runs), 0, 0, "runs", "FOLDER", "where records go, below the working folder", 0},
     OPT_END};
 #undef AT
@@ -538,6 +541,7 @@ status experiment_read(const char *path, struct arena *arena, struct experiment 
     TRY(check_tuning(r));
     TRY(read_tune_tasks(r));
     e->description = r->head.description;
+    e->tune_margin = r->head.tune_margin;
     e->model = r->head.model;
     e->data = r->head.data;
     e->model_line = line_of(r, "model");

@@ -50,7 +50,8 @@ struct experiment {
     int cells;
     struct cell *tune_cell; /* those that are run on the tuning seeds */
     int tune_cells;
-    bool tune_apart; /* each task chooses its own values; else one choice for all tasks */
+    double tune_margin; /* 0: the best score is chosen; else the fewest bit operations that near to it */
+    bool tune_apart;    /* each task chooses its own values; else one choice for all tasks */
     const char *description;
     const char *folder;       /* of the file */
     const char *model, *data; /* as written */

@@ -1,6 +1,8 @@
 /* Hyper-parameters chosen on seeds of their own. The values of a section [tune R] are all run on the seeds of `tune`;
  * the value with the best mean score there is the one that is run and reported on `seeds`. A choice is made for each
- * task, or with tune_tasks once for all, from the mean over these. Nothing is chosen before every record is there. */
+ * task, or with tune_tasks once for all, from the mean over these. With tune_margin it
+ * falls on the fewest bit operations among the values that score nearly as well as the best. Nothing is chosen before
+ * every record is there. */
 #ifndef PG_BENCH_TUNING_H
 #define PG_BENCH_TUNING_H
 
