@@ -10,7 +10,7 @@
 #define SCOPE_CHOICES "encoder|attention"
 
 struct plot_options {
-    int protocol, setting, scope, y;
+    int protocol, setting, scope, y, tuning;
     const char *kind, *x, *only, *out, *format, *metric, *runs;
 };
 #define Y_CHOICES "score|bops|bits|rank|params"
@@ -34,6 +34,8 @@ static const struct option plot_option_table[] = {
      "there over the same adapters at 32 bits",
      0},
     {"scope", OPT_ENUM, AT(scope), 0, 0, "encoder", SCOPE_CHOICES, "of the whole encoder or of its attention", 0},
+    {"tuning", OPT_FLAG, AT(tuning), 0, 0, "no", NULL, "the runs on tuning seeds instead of those that are reported",
+     0},
     {"runs", OPT_STRING, AT(runs), 0, 0, "", "FOLDER", "where the records lie: FOLDER/<experiment>, or a merged file",
      0},
     OPT_END};
@@ -166,7 +168,7 @@ static status run_plot(const void *options, char **args, int count, struct arena
     struct table_spec spec = {.rows = "", .cols = "", .baseline = "", .metric = o->metric, .protocol = o->protocol - 1};
     (void)count;
     TRY(check_options(o, arena));
-    TRY(material_gather(args[0], o->runs, o->metric, 1, arena, &m));
+    TRY(material_gather(args[0], o->runs, o->metric, MATERIAL_DETAILS | (o->tuning ? MATERIAL_TUNING : 0), arena, &m));
     TRY(table_make(&spec, m.run, m.count, arena, &t));
     struct plot p = {.arena = arena,
                      .material = &m,

@@ -9,7 +9,7 @@
 #include "bench/table_paper.h"
 
 struct table_options {
-    int format, points, protocol, paper;
+    int format, points, protocol, paper, tuning;
     const char *rows, *cols, *baseline, *metric, *runs;
 };
 #define AT(field) offsetof(struct table_options, field)
@@ -26,6 +26,8 @@ static const struct option table_option_table[] = {
     {"metric", OPT_STRING, AT(metric), 0, 0, "", "NAME", "another metric than each task's main one", 0},
     {"paper", OPT_INT, AT(paper), 0, PUBLISHED_TABLES, "0", "N",
      "the B-LoRA paper's table N beside what was measured: 1 scores, 2 bit operations, 3 to 5 settings, 6 corpora", 0},
+    {"tuning", OPT_FLAG, AT(tuning), 0, 0, "no", NULL, "the runs on tuning seeds instead of those that are reported",
+     0},
     {"runs", OPT_STRING, AT(runs), 0, 0, "", "FOLDER", "where the records lie: FOLDER/<experiment>, or a merged file",
      0},
     OPT_END};
@@ -42,7 +44,7 @@ static status check_metric(const char *name)
 static status print_paper(const struct table_options *o, const char *where, struct arena *arena)
 {
     struct sheet *sheet;
-    FAIL_IF(*o->rows || strcmp(o->cols, "task") != 0 || *o->baseline || *o->metric || o->points, ST_USAGE,
+    FAIL_IF(*o->rows || strcmp(o->cols, "task") != 0 || *o->baseline || *o->metric || o->points || o->tuning, ST_USAGE,
             "--paper has rows, columns and metrics of its own: only --protocol, --runs and --format go with it");
     TRY(table_paper(o->paper, where, o->runs, o->protocol - 1, arena, &sheet));
     sheet_print(stdout, sheet, (enum sheet_format)o->format);
@@ -65,7 +67,7 @@ static status run_table(const void *options, char **args, int count, struct aren
     (void)count;
     if (o->paper) return print_paper(o, args[0], arena);
     TRY(check_metric(o->metric));
-    TRY(material_gather(args[0], o->runs, o->metric, 0, arena, &m));
+    TRY(material_gather(args[0], o->runs, o->metric, o->tuning ? MATERIAL_TUNING : 0, arena, &m));
     TRY(table_make(&spec, m.run, m.count, arena, &t));
     if (o->format == SHEET_CSV)
         TRY(table_lines(&t, &sheet[0]));

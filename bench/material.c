@@ -138,7 +138,7 @@ static status gather_records(const char *where, const char *metric, int details,
     return from_folder(where, &list, m, a);
 }
 
-status material_gather(const char *where, const char *runs, const char *metric, int details, struct arena *a,
+status material_gather(const char *where, const char *runs, const char *metric, int what, struct arena *a,
                        struct material *m)
 {
     struct run_list list = {0};
@@ -147,7 +147,9 @@ status material_gather(const char *where, const char *runs, const char *metric, 
     *m = (struct material){0};
     if (record_source_is(where)) {
         FAIL_IF(*runs, ST_USAGE, "--runs goes with an experiment; %s is a place of records itself", where);
-        return gather_records(where, metric, details, a, m);
+        FAIL_IF(what & MATERIAL_TUNING, ST_USAGE, "--tuning goes with an experiment; %s is a place of records itself",
+                where);
+        return gather_records(where, metric, what & MATERIAL_DETAILS, a, m);
     }
     TRY(experiment_find(where, a, &path));
     TRY(experiment_read(path, a, &e));
@@ -157,8 +159,13 @@ status material_gather(const char *where, const char *runs, const char *metric, 
         TRY(experiment_move(&e, runs, a));
     struct tuning tuning = {0};
     TRY(tuning_read(&e, a, &tuning));
-    if (record_source_is(e.runs_dir)) TRY(run_list_read(e.runs_dir, metric, details, a, &list));
+    if (record_source_is(e.runs_dir)) TRY(run_list_read(e.runs_dir, metric, what & MATERIAL_DETAILS, a, &list));
     m->name = e.name;
     TRY(note_tuning(&tuning, m, a));
+    if (what & MATERIAL_TUNING) {
+        FAIL_IF(e.tune_cells == 0, ST_USAGE, "%s: no row is tuned", e.path);
+        e.cell = e.tune_cell;
+        e.cells = e.tune_cells;
+    }
     return from_experiment(&e, &list, m, a);
 }

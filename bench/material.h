@@ -17,10 +17,15 @@ struct material {
     int notes;
 };
 
+enum {
+    MATERIAL_DETAILS = 1, /* as for run_list_read */
+    MATERIAL_TUNING = 2   /* of an experiment: the runs on its tuning seeds, instead of those that are reported */
+};
+
 /* where: an experiment (file or name), a folder of records or a merged file. runs: "" or, for an experiment, where its
- * records lie instead: a folder that holds one of the experiment's name, or a merged file. metric, details: as
- * for run_list_read. */
-status material_gather(const char *where, const char *runs, const char *metric, int details, struct arena *,
+ * records lie instead: a folder that holds one of the experiment's name, or a merged file. metric: as for
+ * run_list_read. what: of the flags above. */
+status material_gather(const char *where, const char *runs, const char *metric, int what, struct arena *,
                        struct material *);
 
 #endif

@@ -9,5 +9,7 @@ echo "--- a part of the tuning runs"
 echo "--- all"
 { try run x.ini --progress none; } 2>&1 | untimed
 peftgrid table x.ini | grep -E '^lora|^Tuned' | untimed
+peftgrid table x.ini --tuning | grep '^lora'
+try table runs/x --tuning
 for f in runs/x/*.h5; do peftgrid inspect --full "$f" | grep -E '^  tuning ' | untimed; done
 peftgrid run x.ini --dry-run | grep -c recorded
