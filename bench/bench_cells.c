@@ -5,6 +5,7 @@
 #include "bench/bench_flops.h"
 #include "bench/bench_parts.h"
 #include "bench/cell_data.h"
+#include "bench/scoring.h"
 #include "bench/trainer.h"
 #include "core/gemm.h"
 #include "core/parallel.h"
@@ -128,7 +129,15 @@ static status eval_batch(struct work *w, const struct tokens *part, struct phase
 {
     struct arena_mark mark = arena_mark(w->arena);
     struct batch b;
-    float *logits;
+    const struct cell_set *set = &w->data.dev[0];
+    const struct scoring job = {.session = &w->session,
+                                .tokenizer = w->data.tokenizer,
+                                .task = set->task,
+                                .tokens = part,
+                                .set_name = set->name,
+                                .variant_name = "",
+                                .eval_batch = part->n};
+    float *outputs;
     double loss;
     int *index;
     NEW(index, w->arena, part->n);
@@ -136,7 +145,7 @@ static status eval_batch(struct work *w, const struct tokens *part, struct phase
     TRY(batch_make(part, index, part->n, 0, part->n, target(w), w->arena, &b));
     struct phase one = {.tokens = b.tokens, .examples = b.n, .flops = batch_flops(&w->session, &b, false)};
     double begin = progress_now();
-    TRY(session_predict(&w->session, part, part->n, 0, w->arena, &logits, &loss));
+    TRY(score_set(&job, w->arena, &outputs, &loss));
     one.seconds = progress_now() - begin;
     if (timed) add_batch(p, &one);
     arena_reset(w->arena, mark);
@@ -204,6 +213,7 @@ static status both_phases(struct work *w)
     parallel_set_threads(c->train.threads);
     memory_peak_reset();
     TRY(cell_data_load(c, w->o->cache, w->arena, &w->data));
+    FAIL_IF(!w->data.train.set, ST_USAGE, "task %s is only evaluated: there is no step to measure", c->task->name);
     TRY(session_open(&spec, &w->session));
     TRY(train_phase(w, &train));
     TRY(report_phase(w, &train));

@@ -149,6 +149,7 @@ static status write_failure(struct cell_work *w, status st)
     char cause[1024];
     struct run_facts facts = facts_of(w);
     snprintf(cause, sizeof cause, "%s", status_message());
+    if (st == ST_DIVERGED) eval_log_remove(w->log); /* it would only happen again */
     if (!w->named || st == ST_INTERRUPTED) return st;
     status written = record_init(&w->record, w->records);
     if (written == ST_OK)

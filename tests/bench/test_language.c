@@ -4,6 +4,8 @@
 
 #include <math.h>
 #include <sys/wait.h>
+#include "bench/deploy.h"
+#include "bench/estimate.h"
 #include "bench/experiment.h"
 #include "bench/paths.h"
 #include "bench/scoring.h"
@@ -501,7 +503,63 @@ START_TEST(texts)
 }
 END_TEST
 
-PG_TESTS(TEST(trains), TEST(mean_over_targets), TEST(other_methods_and_stores),
+/* A saved adapter of a language model, through `evaluate` and as the start of a run that only asks questions. */
+START_TEST(saved_adapter)
+{
+    begin();
+    write_sayings();
+    const char *sections = SAYINGS "benchmark = m\n" MMLU TRAIN "save_adapter = yes\n";
+    struct experiment e = experiment("sayings", "lora", sections);
+    ck_ok(run(&e.cell[0]));
+    double want = item("eval/dev/main/loss")->v.d[1], got;
+    const double *accuracy = item("eval/m/main/metrics")->v.d;
+    const char *adapter = arena_printf(arena, "%.*s.safetensors", (int)strlen(record_file) - 3, record_file);
+    struct deploy_options o = {"", "", "", "", "", "", "", "", "", "", "", 0, 0, 5, 1};
+    struct deployment d;
+    struct tokens set;
+    float *outputs;
+    o.experiment = arena_printf(arena, "%s/e.ini", folder);
+    ck_ok(deploy_open(record_file, &o, &d));
+    ck_ok(deploy_tokens(&d, task_set_find(d.task, "dev"), &set));
+    const struct scoring job = {.session = &d.session,
+                                .tokenizer = d.tokenizer,
+                                .task = d.task,
+                                .tokens = &set,
+                                .set_name = "dev",
+                                .variant_name = "",
+                                .eval_batch = 5};
+    ck_ok(score_set(&job, arena, &outputs, &got));
+    ck_assert_double_eq(got, want);
+    tokens_close(&set);
+    deploy_close(&d);
+    struct experiment asks = experiment(
+        "m", "lora", arena_printf(arena, MMLU "[train]\nthreads = 1\n[row lora]\ninit_from = %s\n", adapter));
+    ck_ok(run(&asks.cell[0]));
+    ck_assert_double_eq(item("eval/test/main/metrics")->v.d[0], accuracy[3]);
+    arena_free(arena);
+}
+END_TEST
+
+/* What `check` measures, for both kinds. */
+START_TEST(estimates)
+{
+    struct cell_data data;
+    struct estimate est;
+    begin();
+    write_sayings();
+    struct experiment e = experiment("sayings, m", "lora", SAYINGS MMLU TRAIN);
+    for (int i = 0; i < 2; i++) {
+        ck_ok(cell_data_load(&e.cell[i], NULL, arena, &data));
+        ck_ok(estimate_cell(&e.cell[i], &data, &est));
+        ck_assert(est.seconds > 0 && isfinite(est.seconds) && est.memory > 0);
+        ck_assert_int_eq((int)est.steps, i ? 0 : 12);
+        cell_data_close(&data);
+    }
+    arena_free(arena);
+}
+END_TEST
+
+PG_TESTS(TEST(saved_adapter), TEST(estimates), TEST(trains), TEST(mean_over_targets), TEST(other_methods_and_stores),
          LOOP_TEST(shared_beginnings, 0, sizeof prompt_forms / sizeof prompt_forms[0]),
          TEST(scores_are_log_probabilities), TEST(killed_evaluation), TEST(killed_cell), TEST(subjects_of_a_record),
          TEST(standard_errors), TEST(benchmark), TEST(bad_benchmarks), TEST(texts))
