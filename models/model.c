@@ -87,7 +87,9 @@ static status open_weights(struct model *m)
                                    &m->ckpt));
     else
         TRY(checkpoint_open(m->spec.path, m->arena, &m->ckpt));
-    return checkpoint_hash(&m->ckpt, m->hash);
+    TRY(checkpoint_hash(&m->ckpt, m->hash));
+    checkpoint_release(&m->ckpt); /* it may have read all of a large file */
+    return ST_OK;
 }
 
 static status build(struct model *m)
