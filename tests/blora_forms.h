@@ -3,6 +3,10 @@
 #ifndef PG_TESTS_BLORA_FORMS_H
 #define PG_TESTS_BLORA_FORMS_H
 
+#include <stdbool.h>
+#include <string.h>
+#include "tests/method_probe.h"
+
 static const char *const blora_forms[] = {
     "form=q phi=1 rank=3",
     "form=ra xi=1 rank=5",
@@ -16,5 +20,11 @@ static const char *const blora_forms[] = {
     "form=qra phi=1 xi=1 base=stored",
 };
 enum { BLORA_FORMS = sizeof blora_forms / sizeof blora_forms[0] };
+
+/* A form that names the pooler is for networks that have one. */
+static inline bool blora_form_fits(const char *form, enum probe_model model)
+{
+    return model != PROBE_DECODER || !strstr(form, "pooler");
+}
 
 #endif
