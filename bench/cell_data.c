@@ -4,6 +4,7 @@
 #include "core/rng.h"
 #include "core/sha256.h"
 #include "core/text.h"
+#include "models/model.h"
 
 int cell_max_len(const struct cell *cell)
 {
@@ -34,13 +35,26 @@ static bool wants_rows(const struct task *task, const struct task_set *set)
     return set->kind != SET_TRAIN && (task->kind == TASK_CHOICE || task->generation);
 }
 
+/* Prompts of questions are cut by their protocol's rule to what the model has positions for. */
+static status longest_sequence(const struct cell *cell, const struct task *task, struct arena *arena, int *max_len)
+{
+    struct model_config config;
+    *max_len = task == cell->task ? cell_max_len(cell) : task->max_len;
+    if (task->kind != TASK_CHOICE) return ST_OK;
+    TRY(model_config_read(cell->model_path, arena, &config));
+    if (config.max_positions > 0 && config.max_positions < *max_len) *max_len = config.max_positions;
+    return ST_OK;
+}
+
 static status load_set(const struct cell *cell, const struct task *task, const char *cache_dir,
                        const struct task_set *set, int max_examples, struct arena *arena, struct cell_data *data,
                        struct cell_set *out)
 {
     bool own = task == cell->task;
-    TRY(tokens_load(task, set, cell->data_root, max_examples, data->tokenizer, own ? cell_max_len(cell) : task->max_len,
-                    cache_dir, wants_rows(task, set), arena, &out->tokens));
+    int max_len;
+    TRY(longest_sequence(cell, task, arena, &max_len));
+    TRY(tokens_load(task, set, cell->data_root, max_examples, data->tokenizer, max_len, cache_dir,
+                    wants_rows(task, set), arena, &out->tokens));
     out->task = task;
     out->set = set;
     out->name = own ? set->name : task->name;

@@ -3,6 +3,8 @@
 #include "bench/cli.h"
 #include "bench/experiment.h"
 #include "bench/preset.h"
+#include "datasets/lm.h"
+#include "datasets/mmlu.h"
 
 static const struct {
     unsigned flag;
@@ -161,6 +163,8 @@ static status run_show(const void *options, char **args, int count, struct arena
         fputs(experiment_form, stdout);
         show_options("Options of [experiment]", experiment_option_table);
         show_options("Options of [task T] that define a task of your own", usertask_option_table);
+        show_options("Options of [task T] with a style: text for a language model", lm_option_table);
+        show_options("Options of [task T] with format = mmlu: questions for a language model", mmlu_option_table);
         return ST_OK;
     }
     return cli_unknown("", "kind of thing", args[0], kinds, 5);

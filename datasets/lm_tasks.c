@@ -77,7 +77,7 @@ const struct option lm_option_table[] = {
     {"test", OPT_STRING, FIELD(test), 0, 0, "", "FILE", "another labelled set, for `evaluate`", 0},
     {"header", OPT_BOOL, FIELD(header), 0, 0, "yes", NULL, "the first line names the columns", 0},
     {"prompt", OPT_STRING, FIELD(prompt), 0, 0, "", "TEMPLATE",
-     "style completion: {column} names and text, \\n a new line", 0},
+     "style completion: {column} names and text; \\n a new line, \\# a #", 0},
     {"completion", OPT_STRING, FIELD(completion), 0, 0, "", "TEMPLATE", "style completion: what is learnt", 0},
     {"separator", OPT_ENUM, FIELD(separator), 0, 0, "space", "space|none|newline", "between prompt and completion", 0},
     {"turns", OPT_ENUM, FIELD(turns), 0, 0, "all", "all|assistant", "style guanaco: whose words are learnt", 0},

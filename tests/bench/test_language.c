@@ -216,8 +216,27 @@ START_TEST(shared_beginnings)
 }
 END_TEST
 
+/* The tiny model has 512 positions: longer prompts are cut to that, whatever max_len says. */
+START_TEST(no_more_tokens_than_positions)
+{
+    struct cell_data data;
+    begin();
+    struct experiment e = experiment("m", "none", MMLU "shots = 3\n[train]\nmax_len = 4096\nthreads = 1\n");
+    char *longer = arena_alloc(arena, 3000);
+    memset(longer, 'x', 2000);
+    strcpy(longer + 2000, ",a,b,c,d,A\nShot 2?,e,f,g,h,B\nShot 3?,1,2,3,4,C\n");
+    write_text(tiny_mmlu(), "mmlu/dev/anatomy_dev.csv", longer);
+    ck_ok(cell_data_load(&e.cell[0], NULL, arena, &data));
+    ck_assert_int_eq(data.dev[0].tokens.longest, 512);
+    ck_assert_int_eq(data.dev[0].tokens.truncated, 3);
+    cell_data_close(&data);
+    ck_ok(run(&e.cell[0]));
+    arena_free(arena);
+}
+END_TEST
+
 /* Scores against the whole forward pass. */
-START_TEST(scores_are_log_probabilities)
+START_TEST(no_more_tokens_than_positions), TEST(scores_are_log_probabilities)
 {
     struct asked a;
     double loss;
@@ -561,5 +580,6 @@ END_TEST
 
 PG_TESTS(TEST(saved_adapter), TEST(estimates), TEST(trains), TEST(mean_over_targets), TEST(other_methods_and_stores),
          LOOP_TEST(shared_beginnings, 0, sizeof prompt_forms / sizeof prompt_forms[0]),
-         TEST(scores_are_log_probabilities), TEST(killed_evaluation), TEST(killed_cell), TEST(subjects_of_a_record),
-         TEST(standard_errors), TEST(benchmark), TEST(bad_benchmarks), TEST(texts))
+         TEST(no_more_tokens_than_positions), TEST(scores_are_log_probabilities), TEST(killed_evaluation),
+         TEST(killed_cell), TEST(subjects_of_a_record), TEST(standard_errors), TEST(benchmark), TEST(bad_benchmarks),
+         TEST(texts))
