@@ -73,10 +73,11 @@ static double along(const struct dense *ad, const struct mat *x, int t, int j)
 static status dense_forward(struct use *u, const struct mat *x, struct mat *y)
 {
     const struct dense *ad = u->site->adapter;
+    const struct param *bias = u->site->bias; /* NULL: a layer of a Llama has none */
     for (int t = 0; t < x->rows; t++)
         for (int j = 0; j < y->cols; j++)
             mat_row(y, t)[j] =
-                (real)((double)ad->m->data[j] / (double)ad->norm[j] * along(ad, x, t, j)) + u->site->bias->data[j];
+                (real)((double)ad->m->data[j] / (double)ad->norm[j] * along(ad, x, t, j)) + (bias ? bias->data[j] : 0);
     return ST_OK;
 }
 
