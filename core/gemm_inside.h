@@ -35,7 +35,7 @@ enum {
     GEMM_RAW = GEMM_PAD * GEMM_KC /* weight values before packing */
 };
 struct gemm_buffers {
-    real a[GEMM_A], b[GEMM_B], raw[GEMM_RAW];
+    real a[GEMM_A + GEMM_PAD], b[GEMM_B], raw[GEMM_RAW]; /* the pad: see pack_rows */
 };
 
 /* Rows i0 .. i0+m-1, columns j0 .. j0+n-1 (n <= GEMM_NC) of the problem. */

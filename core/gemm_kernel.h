@@ -63,10 +63,16 @@ enum {
     WIDTH = 2 * LANES,        /* of a full panel */
     ROWS = 12,                /* of the tallest micro-tile */
     LINE = 64 / sizeof(real), /* of the cache */
+    STRIP = 8,                /* rows that are packed together where they run along the panels or tiles */
 };
 #define INLINE static inline __attribute__((always_inline))
+#ifdef __clang__ /* its releases know GCC's pragma from late on only, and without it the sums live in memory */
+#define UNROLL _Pragma("clang loop unroll(full)")
+#define UNROLL_K _Pragma("clang loop unroll_count(4)")
+#else
 #define UNROLL _Pragma("GCC unroll 16")
 #define UNROLL_K _Pragma("GCC unroll 4")
+#endif
 
 /* ---- micro-kernels ------------------------------------------------------------------------------------------------
  */
@@ -149,17 +155,16 @@ static void copy_panel(const real *src, ptrdiff_t ld, int k, int n, int width, r
 
 #if defined(__AVX2__) && !defined(PG_DOUBLE)
 enum { SQUARE = 8 };
-/* dst[l*width + j] = src[j*ld + l], 8 x 8: halves of rows j and j+4 share a register, so no shuffle crosses its middle.
- */
-INLINE void transpose_square(const real *src, ptrdiff_t ld, real *dst, ptrdiff_t width)
+/* dst[l*width + j] = row[j][l], 8 x 8: halves of rows j and j+4 share a register, so no shuffle crosses its middle. */
+INLINE void transpose_square(const real *const row[SQUARE], int l, real *dst, ptrdiff_t width)
 {
     UNROLL
     for (int h = 0; h < 8; h += 4) {
         __m256 r[4];
         UNROLL
         for (int j = 0; j < 4; j++)
-            r[j] = _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(src + j * ld + h)),
-                                        _mm_loadu_ps(src + (j + 4) * ld + h), 1);
+            r[j] = _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(row[j] + l + h)),
+                                        _mm_loadu_ps(row[j + 4] + l + h), 1);
         __m256 lo01 = _mm256_unpacklo_ps(r[0], r[1]), hi01 = _mm256_unpackhi_ps(r[0], r[1]);
         __m256 lo23 = _mm256_unpacklo_ps(r[2], r[3]), hi23 = _mm256_unpackhi_ps(r[2], r[3]);
         _mm256_storeu_ps(dst + (h + 0) * width, _mm256_shuffle_ps(lo01, lo23, 0x44));
@@ -170,20 +175,29 @@ INLINE void transpose_square(const real *src, ptrdiff_t ld, real *dst, ptrdiff_t
 }
 #else
 enum { SQUARE = 1 };
-INLINE void transpose_square(const real *src, ptrdiff_t ld, real *dst, ptrdiff_t width)
+INLINE void transpose_square(const real *const row[SQUARE], int l, real *dst, ptrdiff_t width)
 {
-    (void)ld, (void)width;
-    *dst = *src;
+    (void)width;
+    *dst = row[0][l];
 }
 #endif
+
+/* The rows of a square of which only `rows` exist: the last one stands in for those beyond. */
+INLINE void square_rows(const real *src, ptrdiff_t ld, int rows, const real *row[SQUARE])
+{
+    UNROLL
+    for (int i = 0; i < SQUARE; i++) row[i] = src + (i < rows ? i : rows - 1) * ld;
+}
 
 /* dst[l*width + j] = src[j*ld + l] for n <= width rows of k values, zeros beyond. */
 static void transpose_panel(const real *src, ptrdiff_t ld, int k, int n, int width, real *dst)
 {
     int whole_k = k / SQUARE * SQUARE, whole_n = n / SQUARE * SQUARE;
-    for (int j = 0; j < whole_n; j += SQUARE)
-        for (int l = 0; l < whole_k; l += SQUARE)
-            transpose_square(src + j * ld + l, ld, dst + (ptrdiff_t)l * width + j, width);
+    for (int j = 0; j < whole_n; j += SQUARE) {
+        const real *row[SQUARE];
+        square_rows(src + j * ld, ld, SQUARE, row);
+        for (int l = 0; l < whole_k; l += SQUARE) transpose_square(row, l, dst + (ptrdiff_t)l * width + j, width);
+    }
     for (int j = 0; j < n; j++)
         for (int l = j < whole_n ? whole_k : 0; l < k; l++) dst[(ptrdiff_t)l * width + j] = src[j * ld + l];
     if (n == width) return;
@@ -199,7 +213,6 @@ INLINE int panel_width(int columns)
 /* Rows of B from row l of k_all on into the panels; a few rows at a time, so that both sides are runs of memory. */
 static void copy_panels(const real *src, ptrdiff_t ld, int l, int k, int k_all, int n, real *dst)
 {
-    enum { STRIP = 8 };
     for (int end = l + k; l < end; l += STRIP, src += STRIP * ld) {
         int rows = end - l < STRIP ? end - l : STRIP;
         for (int j = 0; j < n; j += WIDTH) {
@@ -245,63 +258,51 @@ INLINE int tile_begin(int m, int tiles, int t)
 
 INLINE void copy_columns(int mr, const real *src, ptrdiff_t ld, int k, real *dst)
 {
-    for (int l = 0; l < k; l++, src += ld, dst += mr) {
-        UNROLL
-        for (int i = 0; i < mr; i++) dst[i] = src[i];
-    }
+    for (int l = 0; l < k; l++, src += ld, dst += mr) memcpy(dst, src, sizeof *dst * (size_t)mr);
 }
 
-/* k rows (of k_all) of m values, each row an l, into the tiles' [k_all][rows] from row l on. */
+/* k rows (of k_all) of m values, each row an l, into the tiles' [k_all][rows] from row l on; a few rows at a time, so
+ * that both sides are runs of memory. */
 static void pack_columns(const real *src, ptrdiff_t ld, int l, int k, int k_all, int m, int tiles, real *dst)
 {
-    for (int t = 0; t < tiles; t++) {
-        int i = tile_begin(m, tiles, t), mr = tile_begin(m, tiles, t + 1) - i;
-        real *to = dst + (ptrdiff_t)i * k_all + (ptrdiff_t)l * mr;
-        switch (mr) {
-        case 4: copy_columns(4, src + i, ld, k, to); break;
-        case 5: copy_columns(5, src + i, ld, k, to); break;
-        case 6: copy_columns(6, src + i, ld, k, to); break;
-        case 8: copy_columns(8, src + i, ld, k, to); break;
-        case 11: copy_columns(11, src + i, ld, k, to); break;
-        case 12: copy_columns(12, src + i, ld, k, to); break;
-        default: copy_columns(mr, src + i, ld, k, to);
+    for (int end = l + k; l < end; l += STRIP, src += STRIP * ld) {
+        int rows = end - l < STRIP ? end - l : STRIP;
+        for (int t = 0; t < tiles; t++) {
+            int i = tile_begin(m, tiles, t), mr = tile_begin(m, tiles, t + 1) - i;
+            real *to = dst + (ptrdiff_t)i * k_all + (ptrdiff_t)l * mr;
+            switch (mr) {
+            case 4: copy_columns(4, src + i, ld, rows, to); break;
+            case 5: copy_columns(5, src + i, ld, rows, to); break;
+            case 6: copy_columns(6, src + i, ld, rows, to); break;
+            case 8: copy_columns(8, src + i, ld, rows, to); break;
+            case 11: copy_columns(11, src + i, ld, rows, to); break;
+            case 12: copy_columns(12, src + i, ld, rows, to); break;
+            default: copy_columns(mr, src + i, ld, rows, to);
+            }
         }
     }
 }
 
-#if defined(__SSE__) && !defined(PG_DOUBLE)
-/* dst[l*stride + i] = src[i*ld + l], 4 x 4. */
-INLINE void transpose_four(const real *src, ptrdiff_t ld, real *dst, ptrdiff_t stride)
-{
-    __m128 r0 = _mm_loadu_ps(src), r1 = _mm_loadu_ps(src + ld), r2 = _mm_loadu_ps(src + 2 * ld);
-    __m128 r3 = _mm_loadu_ps(src + 3 * ld);
-    _MM_TRANSPOSE4_PS(r0, r1, r2, r3);
-    _mm_storeu_ps(dst, r0), _mm_storeu_ps(dst + stride, r1);
-    _mm_storeu_ps(dst + 2 * stride, r2), _mm_storeu_ps(dst + 3 * stride, r3);
-}
-#else
-INLINE void transpose_four(const real *src, ptrdiff_t ld, real *dst, ptrdiff_t stride)
-{
-    for (int i = 0; i < 4; i++)
-        for (int l = 0; l < 4; l++) dst[l * stride + i] = src[i * ld + l];
-}
-#endif
-
-/* m rows of k values into the tiles' [k][rows]. */
+/* m rows of k values into the tiles' [k][rows]. A tile is seldom a multiple of a square high: the surplus of a square's
+ * stores falls on places that are written later (the tile's next l, after which squares of lower rows follow; the next
+ * tile) or behind the block, where the buffer has room. */
 static void pack_rows(const real *src, ptrdiff_t ld, int k, int m, int tiles, real *dst)
 {
+    int whole_k = k / SQUARE * SQUARE;
     for (int t = 0; t < tiles; t++) {
-        int i = tile_begin(m, tiles, t), mr = tile_begin(m, tiles, t + 1) - i, fours = mr / 4 * 4;
+        int i = tile_begin(m, tiles, t), mr = tile_begin(m, tiles, t + 1) - i;
         const real *from = src + i * ld;
         real *to = dst + (ptrdiff_t)i * k;
-        for (int l = 0; l + 4 <= k; l += 4) {
-            if (l % LINE == 0 && t + 1 < tiles)
-                for (int r = 0; r < mr; r++) __builtin_prefetch(from + (mr + r) * ld + l);
-            for (int r = 0; r < fours; r += 4) transpose_four(from + r * ld + l, ld, to + (ptrdiff_t)l * mr + r, mr);
-            for (int r = fours; r < mr; r++)
-                for (int j = l; j < l + 4; j++) to[(ptrdiff_t)j * mr + r] = from[r * ld + j];
+        for (int r = (mr - 1) / SQUARE * SQUARE; r >= 0; r -= SQUARE) {
+            const real *row[SQUARE];
+            square_rows(from + r * ld, ld, mr - r, row);
+            for (int l = 0; l < whole_k; l += SQUARE) {
+                if (r == 0 && l % LINE == 0 && t + 1 < tiles)
+                    for (int j = 0; j < mr; j++) __builtin_prefetch(from + (mr + j) * ld + l);
+                transpose_square(row, l, to + (ptrdiff_t)l * mr + r, mr);
+            }
         }
-        for (int l = k / 4 * 4; l < k; l++)
+        for (int l = whole_k; l < k; l++)
             for (int r = 0; r < mr; r++) to[(ptrdiff_t)l * mr + r] = from[r * ld + l];
     }
 }
