@@ -63,6 +63,8 @@ enum {
     WIDTH = 2 * LANES,        /* of a full panel */
     ROWS = 12,                /* of the tallest micro-tile */
     LINE = 64 / sizeof(real), /* of the cache */
+    AHEAD = 64,               /* steps of k; some hundred cycles, what memory takes to answer */
+    AT_ONCE = 2,              /* steps of k in one go of packed operands; of more gcc spills a sum */
     STRIP = 8,                /* rows that are packed together where they run along the panels or tiles */
 };
 #define INLINE static inline __attribute__((always_inline))
@@ -77,21 +79,49 @@ enum {
 /* ---- micro-kernels ------------------------------------------------------------------------------------------------
  */
 
-/* c[mr][nv * LANES] = (load ? c : 0) and then the chain over k of a[i*ars + l*aks] * b[l*bks + j]. */
-INLINE void micro(int mr, int nv, int k, const real *a, ptrdiff_t ars, ptrdiff_t aks, const real *b, ptrdiff_t bks,
-                  real *c, ptrdiff_t ldc, bool load)
+/* One micro-tile: c[mr][nv * LANES] = (load ? c : 0) and then the chain over k of a[i*ars + l*aks] * b[l*bks + j]. */
+struct work {
+    int k;
+    bool load;
+    const real *a, *b;
+    ptrdiff_t ars, aks, bks;
+    real *c;
+    ptrdiff_t ldc;
+    const real *next; /* where in C the tile begins that comes after this one */
+    ptrdiff_t next_ld;
+};
+
+/* Some steps of k where A and B are packed: all strides are constants, so that a step is nothing but its loads and
+ * products. That counts where two threads of a processor's core share what it can take in a cycle. Returns l. */
+INLINE int packed_steps(int mr, int nv, int l, int end, int unroll, const real **a, const real **b, vec acc[ROWS][2])
 {
-    vec acc[ROWS][2];
-    UNROLL
-    for (int i = 0; i < mr; i++) {
+    for (; l + unroll <= end; l += unroll) {
         UNROLL
-        for (int v = 0; v < nv; v++) acc[i][v] = load ? v_load(c + i * ldc + v * LANES) : v_zero();
+        for (int u = 0; u < unroll; u++) {
+            vec bv[2];
+            UNROLL
+            for (int v = 0; v < nv; v++) bv[v] = v_load(*b + (u * nv + v) * LANES);
+            UNROLL
+            for (int i = 0; i < mr; i++) {
+                vec av = v_all((*a)[u * mr + i]);
+                UNROLL
+                for (int v = 0; v < nv; v++) acc[i][v] = v_fma(av, bv[v], acc[i][v]);
+            }
+        }
+        *a += unroll * mr, *b += unroll * nv * LANES;
     }
-    const real *row[ROWS / 3]; /* every third row of A; x86 reaches the two between by scaled indices */
+    return l;
+}
+
+/* All steps of k at any strides. */
+INLINE void strided_steps(int mr, int nv, const struct work *w, vec acc[ROWS][2])
+{
+    const real *b = w->b, *row[ROWS / 3]; /* every third row of A; x86 reaches the two between by scaled indices */
+    ptrdiff_t ars = w->ars, aks = w->aks, bks = w->bks;
     UNROLL
-    for (int i = 0; i < mr; i += 3) row[i / 3] = a + i * ars;
+    for (int i = 0; i < mr; i += 3) row[i / 3] = w->a + i * ars;
     UNROLL_K
-    for (int l = 0; l < k; l++) {
+    for (int l = 0; l < w->k; l++) {
         vec bv[2];
         UNROLL
         for (int v = 0; v < nv; v++) bv[v] = v_load(b + v * LANES);
@@ -105,6 +135,31 @@ INLINE void micro(int mr, int nv, int k, const real *a, ptrdiff_t ars, ptrdiff_t
         UNROLL
         for (int i = 0; i < mr; i += 3) row[i / 3] += aks;
     }
+}
+
+/* The lines of the next tile of C are called for AHEAD steps before the end. Called for at the start they would be gone
+ * again: rows that lie a large power of two apart share few places of the nearest cache with each other and with all
+ * that this tile reads. */
+INLINE void micro(int mr, int nv, const struct work *w)
+{
+    vec acc[ROWS][2];
+    real *c = w->c;
+    ptrdiff_t ldc = w->ldc;
+    UNROLL
+    for (int i = 0; i < mr; i++) {
+        UNROLL
+        for (int v = 0; v < nv; v++) acc[i][v] = w->load ? v_load(c + i * ldc + v * LANES) : v_zero();
+    }
+    if (w->ars == 1 && w->aks == mr && w->bks == nv * LANES) {
+        const real *a = w->a, *b = w->b;
+        int l = packed_steps(mr, nv, 0, w->k - AHEAD, AT_ONCE, &a, &b, acc);
+        UNROLL
+        for (int i = 0; i < mr; i++) __builtin_prefetch(w->next + i * w->next_ld, 1);
+        l = packed_steps(mr, nv, l, w->k, AT_ONCE, &a, &b, acc);
+        packed_steps(mr, nv, l, w->k, 1, &a, &b, acc);
+    } else {
+        strided_steps(mr, nv, w, acc);
+    }
     UNROLL
     for (int i = 0; i < mr; i++) {
         UNROLL
@@ -112,14 +167,12 @@ INLINE void micro(int mr, int nv, int k, const real *a, ptrdiff_t ars, ptrdiff_t
     }
 }
 
-typedef void micro_fn(int k, const real *a, ptrdiff_t ars, ptrdiff_t aks, const real *b, ptrdiff_t bks, real *c,
-                      ptrdiff_t ldc, bool load);
+typedef void micro_fn(const struct work *);
 
 #define MICRO(mr, nv) \
-    static void micro_##mr##x##nv(int k, const real *a, ptrdiff_t ars, ptrdiff_t aks, const real *b, ptrdiff_t bks, \
-                                  real *c, ptrdiff_t ldc, bool load) \
+    static void micro_##mr##x##nv(const struct work *w) \
     { \
-        micro(mr, nv, k, a, ars, aks, b, bks, c, ldc, load); \
+        micro(mr, nv, w); \
     }
 /* clang-format off */
 MICRO(1, 1) MICRO(2, 1) MICRO(3, 1) MICRO(4, 1) MICRO(5, 1) MICRO(6, 1)
@@ -345,16 +398,18 @@ static struct block_a take_a(const struct gemm_in *a, int i0, int m, int l0, int
  */
 
 /* A micro-tile that is not whole vectors of one row of C: through a buffer. */
-static void micro_through(micro_fn *fn, int mr, int cols, int k, const real *a, ptrdiff_t ars, ptrdiff_t aks,
-                          const real *b, ptrdiff_t bks, real *c, ptrdiff_t row, ptrdiff_t col, bool load)
+static void micro_through(micro_fn *fn, int mr, int cols, const struct work *w, ptrdiff_t col)
 {
-    real tile[ROWS * WIDTH];
-    if (load) {
+    real tile[ROWS * WIDTH], *c = w->c;
+    ptrdiff_t row = w->ldc;
+    if (w->load) {
         memset(tile, 0, sizeof tile);
         for (int i = 0; i < mr; i++)
             for (int j = 0; j < cols; j++) tile[i * WIDTH + j] = c[i * row + j * col];
     }
-    fn(k, a, ars, aks, b, bks, tile, WIDTH, load);
+    struct work inner = *w;
+    inner.c = tile, inner.ldc = WIDTH;
+    fn(&inner);
     if (col == 1) {
         for (int i = 0; i < mr; i++)
             for (int j = 0; j < cols; j++) c[i * row + j] = tile[i * WIDTH + j];
@@ -423,30 +478,35 @@ static struct tile tile_at(const struct block *s, const struct block_a *a, int t
     return (struct tile){i, rows, a->p + i * a->tile_step, a->ars == 1 ? rows : 1};
 }
 
-static void one_tile(const struct block *s, const struct block_a *a, const struct tile *t, const struct panel *p)
+static void one_tile(const struct block *s, const struct block_a *a, const struct tile *t, const struct panel *p,
+                     const real *next)
 {
     const struct gemm_problem *g = s->p;
     bool two = p->cols > LANES;
     micro_fn *fn = two ? micro_two[t->rows - 1] : micro_one[t->rows - 1]; /* gcc's size check follows this form */
-    real *c = g->c + (s->i0 + t->i) * g->row + (s->j0 + p->j) * g->col;
+    struct work w = {.k = s->k, .load = s->load, .a = t->a, .b = p->b, .ars = a->ars, .aks = t->aks, .bks = p->bks};
+    w.c = g->c + (s->i0 + t->i) * g->row + (s->j0 + p->j) * g->col, w.ldc = g->row;
+    w.next = next, w.next_ld = g->row;
     if (p->cols == (two ? WIDTH : LANES) && g->col == 1)
-        fn(s->k, t->a, a->ars, t->aks, p->b, p->bks, c, g->row, s->load);
+        fn(&w);
     else
-        micro_through(fn, t->rows, p->cols, s->k, t->a, a->ars, t->aks, p->b, p->bks, c, g->row, g->col, s->load);
+        micro_through(fn, t->rows, p->cols, &w, g->col);
 }
 
-/* While a tile is computed: the lines of C that the next one begins with, its rows of A when they are read where they
- * lie, and this tile's share of the next panel of B. */
+/* Where in C the tile begins that follows tile `now` of the panel; the last one names itself. */
+static const real *next_tile(const struct block *s, int t, const struct tile *now, const struct panel *p)
+{
+    const real *c = s->p->c + s->i0 * s->p->row + s->j0 + p->j;
+    if (t + 1 < s->tiles) return c + (now->i + now->rows) * s->p->row;
+    return p->more ? c + p->cols : c + now->i * s->p->row;
+}
+
+/* While a tile is computed: the next one's rows of A when they are read where they lie, and this tile's share of the
+ * next panel of B. */
 static void prefetch_for(const struct block *s, const struct block_a *a, int t, const struct tile *now,
                          const struct panel *p)
 {
-    const struct gemm_problem *g = s->p;
-    bool last = t + 1 == s->tiles;
-    if (g->col == 1 && (!last || p->more)) {
-        const real *c = g->c + (s->i0 + (last ? 0 : now->i + now->rows)) * g->row + s->j0 + p->j + (last ? p->cols : 0);
-        for (int i = 0; i < now->rows; i++) __builtin_prefetch(c + i * g->row, 1);
-    }
-    if (p->j == 0 && a->ars > 1 && !last)
+    if (p->j == 0 && a->ars > 1 && t + 1 < s->tiles)
         for (int i = 0; i < now->rows; i++)
             for (int l = 0; l < s->k; l += LINE) __builtin_prefetch(now->a + (now->rows + i) * a->ars + l);
     ptrdiff_t size = p->more ? s->k * p->bks : 0;
@@ -464,7 +524,7 @@ static void one_block(const struct block *s, const struct block_a *a, const stru
             struct tile now = tile_at(s, a, t);
             for (int j = 0; j < s->n;) {
                 struct panel p = panel_at(s, b, j);
-                one_tile(s, a, &now, &p);
+                one_tile(s, a, &now, &p, s->p->c);
                 j += p.cols;
             }
         }
@@ -475,7 +535,7 @@ static void one_block(const struct block *s, const struct block_a *a, const stru
         for (int t = 0; t < s->tiles; t++) {
             struct tile now = tile_at(s, a, t);
             prefetch_for(s, a, t, &now, &p);
-            one_tile(s, a, &now, &p);
+            one_tile(s, a, &now, &p, next_tile(s, t, &now, &p));
         }
         j += p.cols;
     }
