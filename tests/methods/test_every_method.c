@@ -1,5 +1,6 @@
-/* Every method of the table keeps the promises of methods/method.h, on every tiny model and with every store it
- * permits. No list is kept here: a new file in methods/ is tested by being there. */
+/* Every method of the table keeps the promises of methods/method.h: on every tiny model with plain weights, and on one
+ * of them by turns with each other store it permits. No list is kept here: a new file in methods/ is tested by being
+ * there. */
 #include "tests/pgtest.h"
 
 #include "tests/method_checks.h"
