@@ -161,9 +161,18 @@ static void *memory_grow(void *p, size_t size, H5FD_file_image_op_t op, void *me
     return q;
 }
 
-static herr_t memory_keep(void *p, H5FD_file_image_op_t op, void *memory)
+/* HDF5 first opens a file of that name that is there already, and reads it into memory of its own. */
+static void *memory_get(size_t size, H5FD_file_image_op_t op, void *memory)
 {
-    (void)p, (void)op, (void)memory;
+    (void)op, (void)memory;
+    return malloc(size);
+}
+
+static herr_t memory_release(void *p, H5FD_file_image_op_t op, void *memory)
+{
+    const struct memory *m = memory;
+    (void)op;
+    if (p != m->bytes) free(p);
     return 0;
 }
 
@@ -203,8 +212,9 @@ status record_image_make(const struct record *r, const char *format, const char 
     struct hdf5_quiet q = hdf5_quiet_begin();
     struct memory m = {NULL, 0};
     hid_t create = H5Pcreate(H5P_FILE_CREATE), access = hdf5_memory_access();
-    H5FD_file_image_callbacks_t hooks = {.image_realloc = memory_grow,
-                                         .image_free = memory_keep,
+    H5FD_file_image_callbacks_t hooks = {.image_malloc = memory_get,
+                                         .image_realloc = memory_grow,
+                                         .image_free = memory_release,
                                          .udata_copy = memory_same,
                                          .udata_free = memory_let_go,
                                          .udata = &m};
