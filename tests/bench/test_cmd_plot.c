@@ -18,11 +18,12 @@ static int have_gnuplot(const char *test)
 /* A word of the text file NAME in the figures' folder. */
 static char *file_text(const char *name)
 {
-    struct arena *a = arena_new("text"); /* lives as long as the test */
+    static struct arena *texts; /* lives as long as the test's process */
     char path[4200], *text;
     size_t n;
+    if (!texts) texts = arena_new("texts");
     snprintf(path, sizeof path, "%s/%s", in_temp("fig"), name);
-    ck_ok(file_read(path, 1 << 20, a, &text, &n));
+    ck_ok(file_read(path, 1 << 20, texts, &text, &n));
     return text;
 }
 #define ck_file_has(name, part) \

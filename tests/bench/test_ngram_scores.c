@@ -5,10 +5,13 @@
 #include "bench/ngram_scores.h"
 #include "datasets/lm.h"
 
+static struct arena *kept; /* lives as long as the test's process */
+
 static struct ngram_scores *scores(void)
 {
     struct ngram_scores *s;
-    ck_ok(ngram_scores_new(arena_new("test"), &s));
+    if (!kept) kept = arena_new("test");
+    ck_ok(ngram_scores_new(kept, &s));
     return s;
 }
 
