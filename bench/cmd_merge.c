@@ -216,9 +216,11 @@ static status tell(const struct merge *m, int places)
 static status run_merge(const void *options, char **args, int count, struct arena *arena)
 {
     struct merge m = {.o = options, .arena = arena, .out = args[0], .to_file = ends_in_h5(args[0])};
-    FAIL_IF(m.to_file && file_is_dir(m.out), ST_USAGE, "%s is a folder: a merged file needs another name", m.out);
+    int is_dir;
+    TRY(file_ask_dir(m.out, &is_dir));
+    FAIL_IF(m.to_file && is_dir, ST_USAGE, "%s is a folder: a merged file needs another name", m.out);
     FAIL_IF(!m.to_file && m.o->full, ST_USAGE, "--full goes with a merged file (OUT.h5); a folder's records are whole");
-    FAIL_IF(!m.to_file && file_exists(m.out) && !file_is_dir(m.out), ST_USAGE,
+    FAIL_IF(!m.to_file && file_exists(m.out) && !is_dir, ST_USAGE,
             "%s is a file that does not end in .h5: OUT is a folder or OUT.h5", m.out);
     NEW(m.in, arena, count + 1);
     if (file_exists(m.out)) m.in[m.ins++] = args[0];

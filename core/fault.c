@@ -9,7 +9,6 @@
 
 struct faults {
     atomic_long events[FAULT_GROUPS], at[FAULT_GROUPS]; /* at: the number of the event that fails; 0: none */
-    long n[FAULT_GROUPS];                               /* as armed */
     char note[256];
 };
 
@@ -17,14 +16,8 @@ static struct faults own, *faults = &own;
 
 void fault_arm(enum fault_group g, long n)
 {
-    faults->n[g] = n;
     faults->note[0] = 0;
     atomic_store(&faults->at[g], n > 0 ? atomic_load(&faults->events[g]) + n : 0);
-}
-
-long fault_armed(enum fault_group g)
-{
-    return faults->n[g];
 }
 
 long fault_age(enum fault_group g)

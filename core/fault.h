@@ -12,7 +12,6 @@ enum fault_group { FAULT_MEMORY, FAULT_SYSTEM, FAULT_GROUPS };
 
 /* The n-th event of the group from now is to fail, n >= 1; 0: none. */
 void fault_arm(enum fault_group, long n);
-long fault_armed(enum fault_group); /* that n; 0: none */
 
 /* Counts an event: 0 before the n-th, 1 for the n-th, 2, 3 ... for those behind it. */
 long fault_age(enum fault_group);

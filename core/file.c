@@ -23,12 +23,17 @@ static status io_fail(const char *path, const char *what)
 
 /* A name that leads nowhere, or where the user may not go, is bad input, for the user gave it; the rest is the system's
  * fault. */
-static status open_fail(const char *path, const char *what)
+static int is_users(int error)
 {
     static const int user[] = {ENOENT, ENOTDIR, EACCES, EPERM, ELOOP, ENAMETOOLONG, EISDIR, ENXIO, ENODEV};
     for (size_t i = 0; i < sizeof user / sizeof user[0]; i++)
-        if (errno == user[i]) return fail(ST_INPUT, "%s: %s: %s", path, what, strerror(errno));
-    return io_fail(path, what);
+        if (error == user[i]) return 1;
+    return 0;
+}
+
+static status open_fail(const char *path, const char *what)
+{
+    return is_users(errno) ? fail(ST_INPUT, "%s: %s: %s", path, what, strerror(errno)) : io_fail(path, what);
 }
 
 static status open_read(const char *path, int *fd, struct stat *st)
@@ -230,7 +235,9 @@ status file_make_dirs(const char *path)
         part[i] = '\0';
         if (sys_mkdir(part) != 0 && errno != EEXIST) return io_fail(part, "cannot create the folder");
     }
-    FAIL_IF(n > 0 && !file_is_dir(path), ST_IO, "%s: expected a folder, something else has this name", path);
+    int is_dir = 1;
+    if (n > 0) TRY(file_ask_dir(path, &is_dir));
+    FAIL_IF(!is_dir, ST_IO, "%s: expected a folder, something else has this name", path);
     return ST_OK;
 }
 
@@ -244,6 +251,14 @@ int file_is_dir(const char *path)
 {
     struct stat st;
     return sys_stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+status file_ask_dir(const char *path, int *is_dir)
+{
+    struct stat st;
+    int there = sys_stat(path, &st) == 0;
+    *is_dir = there && S_ISDIR(st.st_mode);
+    return there || is_users(errno) ? ST_OK : io_fail(path, "cannot look it up");
 }
 
 static int by_name(const void *a, const void *b)

@@ -49,7 +49,9 @@ status file_remove(const char *path);    /* fine when there is none */
 status file_make_dirs(const char *path); /* mkdir -p */
 /* Anything of that name, links followed; also a name about which the system gives no answer: opening it tells why. */
 int file_exists(const char *path);
-int file_is_dir(const char *path);
+int file_is_dir(const char *path); /* 0 also when the system gives no answer */
+/* The same for decisions that must not rest on a guess: without an answer ST_IO. */
+status file_ask_dir(const char *path, int *is_dir);
 
 /* Sorted names in a folder that end in suffix (NULL: all); without "." and "..". */
 status file_list(const char *dir, const char *suffix, struct arena *, char ***names, int *count);

@@ -36,9 +36,11 @@ status record_source_open(const char *path, struct arena *arena, struct record_s
 {
     struct record_source *s;
     char **name;
+    int is_dir;
     ZNEW(s, arena, 1);
     s->arena = arena;
-    if (file_is_dir(path)) {
+    TRY(file_ask_dir(path, &is_dir));
+    if (is_dir) {
         TRY(file_list(path, ".h5", arena, &name, &s->files));
         NEW(s->file, arena, s->files + 1);
         for (int i = 0; i < s->files; i++)
