@@ -3,10 +3,10 @@
  * other; the second writes what was chosen. */
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include "bench/cli.h"
 #include "bench/record_slim.h"
 #include "core/file.h"
+#include "core/system.h"
 #include "results/record_pack.h"
 
 struct merge_options {
@@ -208,7 +208,7 @@ static status tell(const struct merge *m, int places)
     printf("%s: %d record%s from %d place%s", m->out, stay, stay == 1 ? "" : "s", places, places == 1 ? "" : "s");
     if (m->again) printf("; %d met twice, equal", m->again);
     if (m->gave_way) printf("; %d failed run%s replaced by another try", m->gave_way, m->gave_way == 1 ? "" : "s");
-    if (m->to_file && stat(m->out, &about) == 0) printf("; %.2f MB", (double)about.st_size / 1e6);
+    if (m->to_file && sys_stat(m->out, &about) == 0) printf("; %.2f MB", (double)about.st_size / 1e6);
     putchar('\n');
     return ST_OK;
 }
@@ -216,9 +216,11 @@ static status tell(const struct merge *m, int places)
 static status run_merge(const void *options, char **args, int count, struct arena *arena)
 {
     struct merge m = {.o = options, .arena = arena, .out = args[0], .to_file = ends_in_h5(args[0])};
-    FAIL_IF(m.to_file && file_is_dir(m.out), ST_USAGE, "%s is a folder: a merged file needs another name", m.out);
+    int is_dir;
+    TRY(file_ask_dir(m.out, &is_dir));
+    FAIL_IF(m.to_file && is_dir, ST_USAGE, "%s is a folder: a merged file needs another name", m.out);
     FAIL_IF(!m.to_file && m.o->full, ST_USAGE, "--full goes with a merged file (OUT.h5); a folder's records are whole");
-    FAIL_IF(!m.to_file && file_exists(m.out) && !file_is_dir(m.out), ST_USAGE,
+    FAIL_IF(!m.to_file && file_exists(m.out) && !is_dir, ST_USAGE,
             "%s is a file that does not end in .h5: OUT is a folder or OUT.h5", m.out);
     NEW(m.in, arena, count + 1);
     if (file_exists(m.out)) m.in[m.ins++] = args[0];
