@@ -1,6 +1,6 @@
-/* `peftgrid merge`: the records of several places into one folder or one file, and back. Two passes over the inputs: the first
- * learns ids and hashes and settles what is there twice, so that nothing is written when two records contradict each
- * other; the second writes what was chosen. */
+/* `peftgrid merge`: the records of several places into one folder or one file, and back. Two passes over the inputs:
+ * the first learns ids and hashes and settles what is there twice, so that nothing is written when two records
+ * contradict each other; the second writes what was chosen. */
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -239,7 +239,8 @@ const struct command command_merge = {
     .summary = "put the records of several places into one folder or one small file",
     .usage = "OUT|OUT.h5 FOLDER|FILE.h5... [--full]",
     .details =
-        "For grids that ran in pieces: in several sittings, on several machines (`run --shard`). The places are folders "
+        "For grids that ran in pieces: in several sittings, on several machines (`run --shard`). The places are "
+        "folders "
         "of records, single records and merged files. OUT is a folder, which then holds every record (and its saved "
         "adapter) as `run` would have left it, or with a name that ends in .h5 one merged file, which table, plot and "
         "inspect read like a folder. What OUT holds already stays.\n\n"
