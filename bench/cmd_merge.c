@@ -1,6 +1,6 @@
-/* `peftgrid merge`: the records of several places into one folder or one file. Two passes over the inputs: the first
- * learns ids and hashes and settles what is there twice, so that nothing is written when two records contradict each
- * other; the second writes what was chosen. */
+/* `peftgrid merge`: the records of several places into one folder or one file, and back. Two passes over the inputs:
+ * the first learns ids and hashes and settles what is there twice, so that nothing is written when two records
+ * contradict each other; the second writes what was chosen. */
 #include <stdio.h>
 #include <string.h>
 #include "bench/cli.h"
@@ -241,18 +241,19 @@ const struct command command_merge = {
     .summary = "put the records of several places into one folder or one small file",
     .usage = "OUT|OUT.h5 FOLDER|FILE.h5... [--full]",
     .details =
-        "For grids that ran in pieces on several machines (`run --shard`). The places are folders of records, single "
-        "records and merged files. OUT is a folder, which then holds every record (and its saved adapter) as `run` "
-        "would "
-        "have "
-        "left it, or with a name that ends in .h5 one merged file, which table, plot and inspect read like a folder. "
-        "What OUT holds already stays.\n\n"
-        "Records of the same run with equal content hash merge silently; with different content nothing is written and "
-        "both are "
-        "named. A failed run gives way to another try of the same run. A merged file leaves out what tables and "
-        "figures "
-        "do not need (curves of every step, predictions, host, command line) unless --full is given; it is some "
-        "kilobytes a run.",
+        "For grids that ran in pieces: in several sittings, on several machines (`run --shard`). The places are "
+        "folders "
+        "of records, single records and merged files. OUT is a folder, which then holds every record (and its saved "
+        "adapter) as `run` would have left it, or with a name that ends in .h5 one merged file, which table, plot and "
+        "inspect read like a folder. What OUT holds already stays.\n\n"
+        "The way back is the same command: `peftgrid merge runs/NAME PACK.h5` takes a merged file apart into a folder, "
+        "and `run` goes on from there. Out of a merged file made with --full come the very files that the runs wrote, "
+        "byte for byte. Out of one without come slim records: run skips their cells, and tables and figures are the "
+        "same, but what was left out is gone, and a saved adapter lies in no merged file.\n\n"
+        "Records of the same run with equal content hash merge silently, and a whole one is preferred to a slim one; "
+        "with different content nothing is written and both are named. A failed run gives way to another try of the "
+        "same run. A merged file leaves out what tables and figures do not need (curves of every step, predictions, "
+        "host, command line) unless --full is given; it is some kilobytes a run.",
     .options = merge_option_table,
     .option_size = sizeof(struct merge_options),
     .min_args = 2,
