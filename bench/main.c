@@ -48,7 +48,8 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_DFL); /* `peftgrid ... | head` ends quietly, even where the caller ignores the signal */
     cpu_denormals_off();
     struct arena *arena = arena_new("command");
-    status st = arena ? dispatch(argc, argv, arena) : ST_MEMORY;
+    status st = arena ? cpu_from_environment() : ST_MEMORY;
+    if (st == ST_OK) st = dispatch(argc, argv, arena);
     st = close_output(st);
     /* A failed cell was named where it failed; the status alone says that there was one. */
     if (st != ST_OK && *status_message()) fprintf(stderr, "peftgrid: %s\n", status_message());
