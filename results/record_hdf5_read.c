@@ -47,8 +47,11 @@ static status unpack_strings(struct arena *a, const char *flat, const struct fou
 {
     NEW(*out, a, f->n + 1);
     for (size_t i = 0; i < f->n; i++) {
-        char *s = arena_printf(a, "%.*s", (int)f->width, flat + i * f->width);
+        const size_t n = strnlen(flat + i * f->width, f->width);
+        char *s = arena_alloc(a, n + 1);
         if (!s) return ST_MEMORY;
+        memcpy(s, flat + i * f->width, n);
+        s[n] = '\0';
         (*out)[i] = s;
     }
     return ST_OK;
