@@ -142,6 +142,16 @@ cli: all
 $(OUT)/golden: $(patsubst %.c,$(OUT)/%.o,$(wildcard tests/golden/*.c)) $(LIB)
 	$(CC) -o $@ $^ $(LDLIBS)
 
+$(OUT)/oom $(OUT)/iofault: $(OUT)/%: $(OUT)/tests/fault/%.o $(patsubst %.c,$(OUT)/%.o,$(wildcard tests/fault/fault_*.c)) $(TEST_LIB) $(LIB)
+	$(CC) -o $@ $^ -lcheck -lsubunit -lrt $(LDLIBS)
+
+# The n-th allocation, or the n-th system call, of every command fails: every n, or some.
+oom iofault: %: $(OUT)/%
+	@$(OUT)/$@
+
+oom-short iofault-short: %-short: $(OUT)/%
+	@$(OUT)/$* --short
+
 golden: $(OUT)/golden
 	@$(OUT)/golden $(GOLDEN)
 

@@ -14,9 +14,11 @@ enum { CONFIG_MAX = 1 << 20, LENGTH_BYTES = 8 };
 status adapter_weight_file(const char *path, struct arena *arena, const char **file)
 {
     static const char *const names[] = {"adapter_model.safetensors", "adapter_model.bin"};
+    int is_dir;
     *file = path;
     FAIL_IF(!file_exists(path), ST_INPUT, "%s: there is no such adapter", path);
-    if (!file_is_dir(path)) return ST_OK;
+    TRY(file_ask_dir(path, &is_dir));
+    if (!is_dir) return ST_OK;
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         if (!(*file = path_join(arena, path, names[i]))) return ST_MEMORY;
         if (file_exists(*file)) return ST_OK;
@@ -200,10 +202,11 @@ static status peft_options(const char *folder, struct arena *arena, struct text 
 static status describe_lora(const char *path, const struct checkpoint *c, struct arena *arena, struct text *sites,
                             struct text *options, struct adapter_info *info)
 {
-    int rank;
+    int rank, is_dir;
     TRY(lora_layers(c, sites, &rank));
     if (rank == 0) return ST_OK;
-    if (file_is_dir(path))
+    TRY(file_ask_dir(path, &is_dir));
+    if (is_dir)
         TRY(peft_options(path, arena, options));
     else
         TRY(text_printf(options, "rank=%d\n", rank));

@@ -1,12 +1,12 @@
-/* `peftgrid merge`: the records of several places into one folder or one file. Two passes over the inputs: the first
- * learns ids and hashes and settles what is there twice, so that nothing is written when two records contradict each
- * other; the second writes what was chosen. */
+/* `peftgrid merge`: the records of several places into one folder or one file, and back. Two passes over the inputs:
+ * the first learns ids and hashes and settles what is there twice, so that nothing is written when two records
+ * contradict each other; the second writes what was chosen. */
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include "bench/cli.h"
 #include "bench/record_slim.h"
 #include "core/file.h"
+#include "core/system.h"
 #include "results/record_pack.h"
 
 struct merge_options {
@@ -208,7 +208,7 @@ static status tell(const struct merge *m, int places)
     printf("%s: %d record%s from %d place%s", m->out, stay, stay == 1 ? "" : "s", places, places == 1 ? "" : "s");
     if (m->again) printf("; %d met twice, equal", m->again);
     if (m->gave_way) printf("; %d failed run%s replaced by another try", m->gave_way, m->gave_way == 1 ? "" : "s");
-    if (m->to_file && stat(m->out, &about) == 0) printf("; %.2f MB", (double)about.st_size / 1e6);
+    if (m->to_file && sys_stat(m->out, &about) == 0) printf("; %.2f MB", (double)about.st_size / 1e6);
     putchar('\n');
     return ST_OK;
 }
@@ -216,9 +216,11 @@ static status tell(const struct merge *m, int places)
 static status run_merge(const void *options, char **args, int count, struct arena *arena)
 {
     struct merge m = {.o = options, .arena = arena, .out = args[0], .to_file = ends_in_h5(args[0])};
-    FAIL_IF(m.to_file && file_is_dir(m.out), ST_USAGE, "%s is a folder: a merged file needs another name", m.out);
+    int is_dir;
+    TRY(file_ask_dir(m.out, &is_dir));
+    FAIL_IF(m.to_file && is_dir, ST_USAGE, "%s is a folder: a merged file needs another name", m.out);
     FAIL_IF(!m.to_file && m.o->full, ST_USAGE, "--full goes with a merged file (OUT.h5); a folder's records are whole");
-    FAIL_IF(!m.to_file && file_exists(m.out) && !file_is_dir(m.out), ST_USAGE,
+    FAIL_IF(!m.to_file && file_exists(m.out) && !is_dir, ST_USAGE,
             "%s is a file that does not end in .h5: OUT is a folder or OUT.h5", m.out);
     NEW(m.in, arena, count + 1);
     if (file_exists(m.out)) m.in[m.ins++] = args[0];
@@ -239,18 +241,19 @@ const struct command command_merge = {
     .summary = "put the records of several places into one folder or one small file",
     .usage = "OUT|OUT.h5 FOLDER|FILE.h5... [--full]",
     .details =
-        "For grids that ran in pieces on several machines (`run --shard`). The places are folders of records, single "
-        "records and merged files. OUT is a folder, which then holds every record (and its saved adapter) as `run` "
-        "would "
-        "have "
-        "left it, or with a name that ends in .h5 one merged file, which table, plot and inspect read like a folder. "
-        "What OUT holds already stays.\n\n"
-        "Records of the same run with equal content hash merge silently; with different content nothing is written and "
-        "both are "
-        "named. A failed run gives way to another try of the same run. A merged file leaves out what tables and "
-        "figures "
-        "do not need (curves of every step, predictions, host, command line) unless --full is given; it is some "
-        "kilobytes a run.",
+        "For grids that ran in pieces: in several sittings, on several machines (`run --shard`). The places are "
+        "folders "
+        "of records, single records and merged files. OUT is a folder, which then holds every record (and its saved "
+        "adapter) as `run` would have left it, or with a name that ends in .h5 one merged file, which table, plot and "
+        "inspect read like a folder. What OUT holds already stays.\n\n"
+        "The way back is the same command: `peftgrid merge runs/NAME PACK.h5` takes a merged file apart into a folder, "
+        "and `run` goes on from there. Out of a merged file made with --full come the very files that the runs wrote, "
+        "byte for byte. Out of one without come slim records: run skips their cells, and tables and figures are the "
+        "same, but what was left out is gone, and a saved adapter lies in no merged file.\n\n"
+        "Records of the same run with equal content hash merge silently, and a whole one is preferred to a slim one; "
+        "with different content nothing is written and both are named. A failed run gives way to another try of the "
+        "same run. A merged file leaves out what tables and figures do not need (curves of every step, predictions, "
+        "host, command line) unless --full is given; it is some kilobytes a run.",
     .options = merge_option_table,
     .option_size = sizeof(struct merge_options),
     .min_args = 2,

@@ -39,7 +39,9 @@ status folder_json(const struct tokenizer_folder *f, const char *name, json_t **
 status tokenizer_folder_open(const char *dir, struct arena *arena, struct tokenizer_folder *f)
 {
     *f = (struct tokenizer_folder){.dir = dir, .arena = arena};
-    FAIL_IF(!file_is_dir(dir), ST_INPUT, "%s: there is no such folder to take a tokenizer from", dir);
+    int is_dir;
+    TRY(file_ask_dir(dir, &is_dir));
+    FAIL_IF(!is_dir, ST_INPUT, "%s: there is no such folder to take a tokenizer from", dir);
     status st = folder_json(f, "tokenizer.json", &f->tokenizer);
     if (st == ST_OK) st = folder_json(f, "tokenizer_config.json", &f->settings);
     if (st == ST_OK) st = folder_json(f, "special_tokens_map.json", &f->special);

@@ -125,8 +125,10 @@ static status read_any(const char *path, struct checkpoint *c)
 {
     static const char *const files[] = {"model.safetensors", "model.safetensors.index.json", "pytorch_model.bin",
                                         "pytorch_model.bin.index.json"};
+    int is_dir;
     FAIL_IF(!file_exists(path), ST_INPUT, "%s: no such file or folder", path);
-    if (!file_is_dir(path)) {
+    TRY(file_ask_dir(path, &is_dir));
+    if (!is_dir) {
         TRY(read_weights(path, c));
         return sort_and_check(c);
     }

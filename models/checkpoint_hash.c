@@ -6,13 +6,14 @@
  * without a new time, so a fresh file is not remembered. */
 #include "models/checkpoint.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include "core/sha256.h"
 
-enum { FRESH_SECONDS = 3 };
+enum { FRESH_SECONDS = 3, RELEASE_BYTES = 64 << 20 };
 static const size_t cache_max = 4u << 20;
 
 struct hashing {
@@ -30,9 +31,11 @@ static void add_row(void *ctx, const unsigned char *p, size_t n, size_t step)
     for (size_t i = 0; i < n; i++) sha256_add(h->sha, p + i * step, h->element);
 }
 
+/* Pages are given back as it goes: reading all of a large checkpoint must not fill the memory with it. */
 static void hash_contents(const struct checkpoint *c, char hex[65])
 {
     struct sha256 sha;
+    size_t unreleased = 0;
     sha256_begin(&sha);
     for (int i = 0; i < c->count; i++) {
         const struct tensor *t = &c->tensor[i];
@@ -45,6 +48,10 @@ static void hash_contents(const struct checkpoint *c, char hex[65])
         }
         sha256_add(&sha, "", 1);
         tensor_each_row(t, add_row, &(struct hashing){&sha, (size_t)dtype_bytes(t->dtype)});
+        unreleased += tensor_size(t) * (size_t)dtype_bytes(t->dtype);
+        if (unreleased < RELEASE_BYTES) continue;
+        checkpoint_release(c);
+        unreleased = 0;
     }
     sha256_end(&sha, hex);
 }
@@ -58,12 +65,11 @@ static int cache_key(const struct checkpoint *c, char hex[65])
     sha256_begin(&sha);
     for (int i = 0; i < c->maps; i++) {
         const struct file_map *m = &c->map[i];
-        char text[128], *real_path = realpath(m->path, NULL);
-        if (!real_path) return 0;
+        char text[128], real_path[PATH_MAX];
+        if (!realpath(m->path, real_path)) return 0;
         int n = snprintf(text, sizeof text, "%zu %lld %lld", m->size, m->mtime_ns, m->ctime_ns);
         sha256_add(&sha, real_path, strlen(real_path) + 1);
         sha256_add(&sha, text, (size_t)n + 1);
-        free(real_path);
         if (m->mtime_ns / 1000000000 > now - FRESH_SECONDS) return 0;
     }
     sha256_end(&sha, hex);

@@ -26,11 +26,16 @@ static const struct model_ops *family_ops(enum family f)
 }
 
 /* The folder of config.json: the path itself, or the folder of a weight file. */
-static char *config_dir(const char *path, struct arena *arena)
+static status config_dir(const char *path, struct arena *arena, const char **dir)
 {
+    int is_dir;
     const char *slash = strrchr(path, '/');
-    if (file_is_dir(path)) return arena_strdup(arena, path);
-    return slash ? arena_printf(arena, "%.*s", (int)(slash - path), path) : arena_strdup(arena, ".");
+    TRY(file_ask_dir(path, &is_dir));
+    if (is_dir)
+        *dir = arena_strdup(arena, path);
+    else
+        *dir = slash ? arena_printf(arena, "%.*s", (int)(slash - path), path) : arena_strdup(arena, ".");
+    return *dir ? ST_OK : ST_MEMORY;
 }
 
 static void override_rates(struct model *m)
@@ -64,8 +69,9 @@ static bool is_embedded(const char *path)
 status model_config_read(const char *path, struct arena *arena, struct model_config *c)
 {
     if (is_embedded(path)) return config_parse("mini/config.json", mini_config.text, mini_config.size, c);
-    char *dir = config_dir(path, arena);
-    return dir ? config_read(dir, arena, c) : ST_MEMORY;
+    const char *dir;
+    TRY(config_dir(path, arena, &dir));
+    return config_read(dir, arena, c);
 }
 
 static status read_config(struct model *m)

@@ -17,12 +17,9 @@ struct record_source {
 static int first_line_is(const char *path, const char *format)
 {
     char line[64];
-    size_t n = strlen(format);
-    FILE *f = fopen(path, "rb");
-    if (!f) return 0;
-    int same = fread(line, 1, n + 1, f) == n + 1 && memcmp(line, format, n) == 0 && line[n] == '\n';
-    fclose(f);
-    return same;
+    size_t n = strlen(format), got;
+    return file_head(path, line, n + 1, &got) == ST_OK && got == n + 1 && memcmp(line, format, n) == 0 &&
+           line[n] == '\n';
 }
 
 int record_pack_is(const char *path)
@@ -39,9 +36,11 @@ status record_source_open(const char *path, struct arena *arena, struct record_s
 {
     struct record_source *s;
     char **name;
+    int is_dir;
     ZNEW(s, arena, 1);
     s->arena = arena;
-    if (file_is_dir(path)) {
+    TRY(file_ask_dir(path, &is_dir));
+    if (is_dir) {
         TRY(file_list(path, ".h5", arena, &name, &s->files));
         NEW(s->file, arena, s->files + 1);
         for (int i = 0; i < s->files; i++)
