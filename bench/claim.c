@@ -117,6 +117,13 @@ status claim_take(const char *dir, const char *key, struct claim *c, int *taken)
     return st;
 }
 
+void claim_clear(const char *dir, const char *key)
+{
+    char path[PATH_MAX], text[OWNER_TEXT];
+    if (snprintf(path, sizeof path, "%s/%s.claim", dir, key) >= (int)sizeof path) return;
+    if (read_owner(path, text) && stale(path, text)) remove_stale(path, text);
+}
+
 void claim_beat(struct claim *c)
 {
     double now = progress_now();

@@ -245,6 +245,21 @@ START_TEST(claims_of_the_dead_are_taken_over)
 }
 END_TEST
 
+/* A driver may be killed between its record and the end of its claim. */
+START_TEST(claims_on_recorded_cells_go)
+{
+    static const char *const what[] = {"ok", "ok"};
+    static const unsigned char done[] = {1, 1};
+    make_experiment(what, 2);
+    write_claim(0, (long)getpid(), arena_printf(arena, "%s 1", this_host()));
+    write_claim(1, (long)getpid(), this_host());
+    ck_ok(drive((struct grid_options){.jobs = 1, .done = done}));
+    ck_assert_int_eq(out.skipped, 2);
+    ck_assert(!file_exists(claim_path(0)));
+    ck_assert(file_exists(claim_path(1))); /* of the living */
+}
+END_TEST
+
 /* Numbers of processes are used again: a claim is dead when the process of its number began at another time. And a
  * process that has ended keeps its number until its parent asks. */
 START_TEST(claims_tell_processes_of_one_number_apart)
@@ -361,5 +376,5 @@ END_TEST
 PG_TESTS(TEST(cells_known_to_be_done_start_no_process), TEST(one_bad_cell_does_not_stop_the_rest),
          TEST(threads_are_shared_among_jobs), TEST(shards_part_the_grid), TEST(filters_choose_labels),
          TEST(claims_of_the_dead_are_taken_over), TEST(claims_tell_processes_of_one_number_apart),
-         TEST(claims_of_the_living_are_waited_for), TEST(one_claim_at_a_time),
+         TEST(claims_on_recorded_cells_go), TEST(claims_of_the_living_are_waited_for), TEST(one_claim_at_a_time),
          TEST(a_signal_ends_cells_and_keeps_the_rest), TEST(a_killed_driver_leaves_no_cell_running))

@@ -1,15 +1,14 @@
 #!/bin/sh
-# run.sh KILLS [SEED]: a grid under kill -9. Two drivers with several jobs each share one runs folder; at random moments a
+# run.sh KILLS: a grid under kill -9. Two drivers with several jobs each share one runs folder; at random moments a
 # driver or one of its cells is killed, and a dead driver is started again. That goes on until the grid is complete, and
 # with new folders until there were KILLS kills. Then:
 #   - after every kill, each record that is there reads (size, checksums, schema, content hash);
 #   - in the end records and table are those of a grid that nobody disturbed: every byte outside /environment;
 #   - no cell was begun again but for a kill: a finished one never, and no more starts than cells and lost runs;
-#   - no claim is left, and no temporary file but of a process that was killed.
+#   - no claim is left.
 # Prints PASS or FAIL lines and last 'N passed, N failed, N skipped'.
 set -u
 kills=$1
-seed=${2:-1}
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
 program=${PEFTGRID:-$root/build/release/peftgrid}
@@ -34,8 +33,7 @@ run() { # run RUNS JOBS
     exec "$program" run crash.ini --runs "$1" --cache cache --jobs "$2" --quiet >>"$1.out" 2>&1
 }
 below() { # below N: a random number of 0 .. N - 1
-    seed=$((seed + 1))
-    awk -v seed="$seed" -v n="$1" 'BEGIN { srand(seed); rand(); print int(rand() * n) }'
+    echo $(($(od -An -N2 -tu2 /dev/urandom) % $1))
 }
 # The cells that a driver runs: processes whose parent it is. The name of a program may hold anything but a ")".
 children() {
@@ -92,10 +90,6 @@ round() {
     run "$runs" 2 & two=$!
     until [ "$complete_one$complete_two" = yesyes ]; do
         sleep "0.$(below 4)$(below 10)"
-        if [ "$killed" -lt "$kills" ]; then
-            if [ "$(below 2)" = 0 ]; then victim=$one; else victim=$two; fi
-            [ -z "$victim" ] || strike "$victim"
-        fi
         if [ -n "$one" ] && over "$one"; then
             one=
             if [ "$code" = 0 ]; then complete_one=yes; else restarts=$((restarts + 1)); run "$runs" 2 & one=$!; fi
@@ -103,6 +97,10 @@ round() {
         if [ -n "$two" ] && over "$two"; then
             two=
             if [ "$code" = 0 ]; then complete_two=yes; else restarts=$((restarts + 1)); run "$runs" 2 & two=$!; fi
+        fi
+        if [ "$killed" -lt "$kills" ]; then
+            if [ "$(below 2)" = 0 ]; then victim=$one; else victim=$two; fi
+            [ -z "$victim" ] || strike "$victim"
         fi
     done
 }
@@ -121,7 +119,9 @@ compare() { # compare RUNS: with the undisturbed grid
         if (event == "finished") done[cell] = 1
         if (event == "started" && done[cell]) print FILENAME ": " cell " was begun again after it was finished" }' \
         "$1/crash/journal.jsonl" >>repeated
-    find "$1" -name '*.claim' >>litter
+    for claim in "$1"/crash/*.claim; do
+        [ -e "$claim" ] && echo "$claim of $(cat "$claim")" >>litter
+    done
 }
 
 while [ "$killed" -lt "$kills" ]; do
