@@ -58,7 +58,7 @@ TESTS    := $(TEST_SRC:%.c=$(OUT)/%)
 SLOW     := $(filter %_slow,$(TESTS))
 
 .PHONY: all help check test unit test-programs double-programs sanitized-tests cli golden lint layers format asan ubsan tsan double determinism \
-        determinism-short emulated-programs emulated-tests demo bench install clean mini FORCE
+        determinism-short emulated-programs emulated-tests crash crash-short reliability-short demo bench install clean mini FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -68,6 +68,7 @@ help:
 	@echo "make            build/peftgrid             make check    quick tests, under a minute"
 	@echo "make test       all tests                  make golden   reference values in GOLDEN=$(GOLDEN)"
 	@echo "make lint       format, layers, analyser   make asan | ubsan | tsan   tests under a sanitizer"
+	@echo "make crash         a grid under kill -9: equal records, nothing done twice"
 	@echo "make determinism   one content hash a method: threads, evaluation batches, compilers, vector widths"
 	@echo "make demo       the demo grid              make bench    speed of this machine"
 	@echo "make mini       rebuild the mini model     make install  PREFIX=$(PREFIX)"
@@ -195,6 +196,19 @@ emulated-tests: $(KERNELS:%=$(OUT)/emulated/test_%)
 # Needs clang and libsimde-dev; what is missing is skipped by name.
 determinism determinism-short: all
 	@sh tests/determinism/run.sh $@
+
+# ---- reliability ----------------------------------------------------------------------------------------------------
+# Each target breaks what it can and prints 'N passed, N failed, N skipped'; the short forms are for CI.
+crash: all
+	@sh tests/crash/run.sh 120
+
+crash-short: all
+	@sh tests/crash/run.sh 10
+
+# What CI runs of them.
+RELIABILITY := crash-short determinism-short
+reliability-short: all
+	@sh tools/run-tests.sh $(RELIABILITY:%="$(MAKE) --no-print-directory %")
 
 # ---- use ------------------------------------------------------------------------------------------------------------
 demo: all

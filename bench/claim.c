@@ -13,20 +13,50 @@
 
 enum { OWNER_TEXT = 256 };
 
-/* "pid host" of this process. */
-static void owner(char *buf)
+static int read_some(const char *path, char *buf, size_t size)
 {
-    char host[128] = "?";
-    gethostname(host, sizeof host - 1);
-    snprintf(buf, OWNER_TEXT, "%ld %s\n", (long)getpid(), host);
+    size_t n;
+    status st = file_head(path, buf, size - 1, &n);
+    buf[n] = 0;
+    return st == ST_OK;
 }
 
 static int read_owner(const char *path, char *buf)
 {
-    size_t n;
-    status st = file_head(path, buf, OWNER_TEXT - 1, &n);
-    buf[n] = 0;
-    return st == ST_OK;
+    return read_some(path, buf, OWNER_TEXT);
+}
+
+/* When a process of this host began, in ticks since the system did: with it a number names one process, however often
+ * numbers are used again. 0: the system does not tell us. *ended: only its parent has not noticed its end yet. */
+static unsigned long long born(long pid, int *ended)
+{
+    char path[64], text[1024], state = '?';
+    unsigned long long ticks = 0;
+    snprintf(path, sizeof path, "/proc/%ld/stat", pid);
+    const char *rest = read_some(path, text, sizeof text) ? strrchr(text, ')') : NULL; /* a name may hold anything */
+    /* Fields 3 and 22 of proc(5). */
+    if (rest)
+        sscanf(rest + 1, " %c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %llu", &state,
+               &ticks);
+    *ended = state == 'Z' || state == 'X';
+    return ticks;
+}
+
+/* "pid host beginning" of this process. */
+static void owner(char *buf)
+{
+    char host[128] = "?";
+    int ended;
+    gethostname(host, sizeof host - 1);
+    snprintf(buf, OWNER_TEXT, "%ld %s %llu\n", (long)getpid(), host, born((long)getpid(), &ended));
+}
+
+static int alive(long pid, unsigned long long beginning)
+{
+    int ended;
+    if (kill((pid_t)pid, 0) != 0 && errno == ESRCH) return 0;
+    unsigned long long ticks = born(pid, &ended);
+    return !ended && (ticks == 0 || beginning == 0 || ticks == beginning);
 }
 
 /* The owner of a claim is gone: its process, when it ran on this host, or its renewals. */
@@ -34,11 +64,12 @@ static int stale(const char *path, const char *text)
 {
     struct stat st;
     long pid;
+    unsigned long long beginning = 0; /* not told */
     char host[128] = "", here[128] = "?";
     gethostname(here, sizeof here - 1);
     if (sys_stat(path, &st) != 0) return 0;
-    if (sscanf(text, "%ld %127s", &pid, host) == 2 && strcmp(host, here) == 0)
-        return kill((pid_t)pid, 0) != 0 && errno == ESRCH;
+    if (sscanf(text, "%ld %127s %llu", &pid, host, &beginning) >= 2 && pid > 0 && strcmp(host, here) == 0)
+        return !alive(pid, beginning);
     return difftime(time(NULL), st.st_mtime) > CLAIM_STALE;
 }
 
@@ -84,6 +115,13 @@ status claim_take(const char *dir, const char *key, struct claim *c, int *taken)
     c->beaten = progress_now();
     if (!*taken) c->path[0] = 0;
     return st;
+}
+
+void claim_clear(const char *dir, const char *key)
+{
+    char path[PATH_MAX], text[OWNER_TEXT];
+    if (snprintf(path, sizeof path, "%s/%s.claim", dir, key) >= (int)sizeof path) return;
+    if (read_owner(path, text) && stale(path, text)) remove_stale(path, text);
 }
 
 void claim_beat(struct claim *c)

@@ -1,7 +1,7 @@
 /* Claims: two drivers that share a runs folder never train the same cell at the same time. A claim is a file made with
- * O_EXCL that names its owner; the owner renews its time while it works. A claim whose owner is dead (same host) or has
- * not renewed it for a while is taken over. Claims save work only: records are written atomically, so even two runs of
- * one cell corrupt nothing. */
+ * O_EXCL that names its owner (host, process, when the process began); the owner renews its time while it works. A
+ * claim whose owner is dead (same host) or has not renewed it for a while is taken over. Claims save work only: records
+ * are written atomically, so even two runs of one cell corrupt nothing. */
 #ifndef PG_BENCH_CLAIM_H
 #define PG_BENCH_CLAIM_H
 
@@ -19,5 +19,6 @@ struct claim {
 status claim_take(const char *dir, const char *key, struct claim *, int *taken);
 void claim_beat(struct claim *); /* renews when it is time to; call it often */
 void claim_drop(struct claim *);
+void claim_clear(const char *dir, const char *key); /* takes away a claim whose owner is gone */
 
 #endif

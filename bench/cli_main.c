@@ -9,6 +9,7 @@
 
 static status dispatch(int argc, char **argv, struct arena *arena)
 {
+    TRY(cpu_from_environment());
     if (argc < 2) {
         cli_help(stderr);
         return fail(ST_USAGE, "no command given; `peftgrid help` lists them");

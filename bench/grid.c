@@ -90,6 +90,14 @@ static const char *cause_of(const struct child_report *r)
     return r->st == ST_DIVERGED ? "diverged" : r->st == ST_INTERRUPTED ? "stopped" : "failed";
 }
 
+/* Cells with the same canonical text have the same record, so a claim is on that. */
+static const char *claim_key(const struct grid *g, int i, char key[SHA256_HEX])
+{
+    const char *canon = cell_at(g, i)->canon;
+    sha256_of(canon, strlen(canon), key);
+    return key;
+}
+
 static void skip_cell(struct grid *g, int i)
 {
     g->state[i] = ENDED;
@@ -157,20 +165,17 @@ static int next_cell(struct grid *g)
     return -1;
 }
 
-/* Starts cell i in a slot, unless another driver has it. Cells with the same canonical text have the same record, so
- * the claim is on that. */
+/* Starts cell i in a slot, unless another driver has it. */
 static status start_cell(struct grid *g, int slot, int i)
 {
     char key[SHA256_HEX];
     int taken;
-    const struct cell *cell = cell_at(g, i);
-    sha256_of(cell->canon, strlen(cell->canon), key);
-    TRY(claim_take(g->e->runs_dir, key, &g->claim[slot], &taken));
+    TRY(claim_take(g->e->runs_dir, claim_key(g, i, key), &g->claim[slot], &taken));
     if (!taken) {
         g->state[i] = ELSEWHERE;
         return ST_OK;
     }
-    struct cell own = *cell;
+    struct cell own = *cell_at(g, i);
     if (g->o->threads > 0)
         own.train.threads = g->o->threads;
     else if (own.train.threads == 0 && g->o->jobs > 1)
@@ -301,6 +306,7 @@ static status check_room(const struct grid *g)
 
 static status prepare(struct grid *g)
 {
+    char key[SHA256_HEX];
     int jobs = g->o->jobs;
     FAIL_IF(jobs < 1 || jobs > MAX_JOBS, ST_USAGE, "jobs is %d, expected 1 to %d", jobs, MAX_JOBS);
     TRY(file_make_dirs(g->e->runs_dir));
@@ -312,8 +318,12 @@ static status prepare(struct grid *g)
     ZNEW(g->told, g->arena, jobs);
     ZNEW(g->out->failure, g->arena, g->count + 1);
     TRY(grid_eta_init(&g->eta, g->e, g->index, g->count, g->arena));
-    for (int i = 0; i < g->count; i++)
-        if (g->o->done && g->o->done[i]) skip_cell(g, i);
+    for (int i = 0; i < g->count; i++) {
+        if (!g->o->done || !g->o->done[i]) continue;
+        claim_clear(g->e->runs_dir,
+                    claim_key(g, i, key)); /* whoever wrote the record may have been killed right then */
+        skip_cell(g, i);
+    }
     return check_room(g);
 }
 

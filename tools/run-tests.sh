@@ -1,17 +1,31 @@
 #!/bin/sh
-# run-tests.sh PROGRAM...: runs test programs and sums their verdicts. A program is a Check program (its summary line
-# "Checks: N, Failures: N, Errors: N"), or prints lines that begin with PASS, FAIL or SKIP. A Check program names what it
-# cannot run here in lines that begin with SKIP. A program that ends without a verdict counts as one failure.
-# Last line: 'N passed, N failed, N skipped'. Exit 1 when anything failed.
+# run-tests.sh [-j N] PROGRAM...: runs test programs, N at a time, and sums their verdicts. A program is a Check program
+# (its summary line "Checks: N, Failures: N, Errors: N"), or prints lines that begin with PASS, FAIL or SKIP. A Check
+# program names what it cannot run here in lines that begin with SKIP. A program that ends without a verdict counts as
+# one failure. Lines come in the order of the programs. Last line: 'N passed, N failed, N skipped'. Exit 1 when anything
+# failed.
 set -u
-passed=0 failed=0 skipped=0
-log=$(mktemp)
-trap 'rm -f "$log"' EXIT
-for program in "$@"; do
-    case $program in *.sh) run="sh $program" ;; *) run=$program ;; esac
+jobs=1
+if [ "${1:-}" = -j ]; then
+    jobs=$2
+    shift 2
+fi
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+trap 'trap - TERM; kill 0' INT TERM
+
+run_one() { # run_one NUMBER PROGRAM: leaves NUMBER.log, and NUMBER.end with exit code and seconds
+    case $2 in *.sh) run="sh $2" ;; *) run=$2 ;; esac
     begin=$(date +%s)
-    $run >"$log" 2>&1
-    rc=$?
+    $run >"$work/$1.log" 2>&1
+    echo "$? $(($(date +%s) - begin))" >"$work/$1.part"
+    mv "$work/$1.part" "$work/$1.end"
+}
+
+passed=0 failed=0 skipped=0
+tell() { # tell NUMBER PROGRAM: its line, and what went wrong
+    log=$work/$1.log
+    read -r rc seconds <"$work/$1.end"
     counts=$(awk '
         /Checks: [0-9]+, Failures: [0-9]+, Errors: [0-9]+/ {
             match($0, /Checks: [0-9]+/); c = substr($0, RSTART + 8, RLENGTH - 8)
@@ -25,10 +39,30 @@ for program in "$@"; do
     [ "$rc" = 0 ] || [ "$f" -gt 0 ] || f=1
     [ $((p + f + s)) -gt 0 ] || f=1
     passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
-    name=$(echo "$program" | sed 's|^.*/tests/||; s|^.*/release/||')
-    printf '%-44s %4d passed %3d failed %3d skipped  %3d s\n' "$name" "$p" "$f" "$s" $(($(date +%s) - begin))
+    name=$(echo "$2" | sed 's|^.*/tests/||; s|^.*/release/||')
+    printf '%-44s %4d passed %3d failed %3d skipped  %3d s\n' "$name" "$p" "$f" "$s" "$seconds"
     if [ "$f" -gt 0 ]; then tail -n 60 "$log"; fi
     grep '^SKIP' "$log"
+}
+
+# One worker a job; each takes the next program that nobody has taken: making a folder succeeds for one of them only.
+worker() {
+    number=0
+    for program in "$@"; do
+        number=$((number + 1))
+        mkdir "$work/$number" 2>/dev/null && run_one $number "$program"
+    done
+}
+while [ "$jobs" -gt 0 ]; do
+    worker "$@" &
+    jobs=$((jobs - 1))
 done
+number=0
+for program in "$@"; do
+    number=$((number + 1))
+    until [ -e "$work/$number.end" ]; do sleep 0.1; done
+    tell $number "$program"
+done
+wait
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" = 0 ]

@@ -248,6 +248,52 @@ START_TEST(claims_of_the_dead_are_taken_over)
 }
 END_TEST
 
+/* A driver may be killed between its record and the end of its claim. */
+START_TEST(claims_on_recorded_cells_go)
+{
+    static const char *const what[] = {"ok", "ok"};
+    static const unsigned char done[] = {1, 1};
+    make_experiment(what, 2);
+    write_claim(0, (long)getpid(), arena_printf(arena, "%s 1", this_host()));
+    write_claim(1, (long)getpid(), this_host());
+    ck_ok(drive((struct grid_options){.jobs = 1, .done = done}));
+    ck_assert_int_eq(out.skipped, 2);
+    ck_assert(!file_exists(claim_path(0)));
+    ck_assert(file_exists(claim_path(1))); /* of the living */
+}
+END_TEST
+
+/* Numbers of processes are used again: a claim is dead when the process of its number began at another time. And a
+ * process that has ended keeps its number until its parent asks. */
+START_TEST(claims_tell_processes_of_one_number_apart)
+{
+    static const char *const what[] = {"ok"};
+    struct claim mine;
+    int taken;
+    make_experiment(what, 1);
+    write_claim(0, (long)getpid(), arena_printf(arena, "%s 1", this_host()));
+    ck_ok(claim_take(e.runs_dir, "other", &mine, &taken));
+    ck_assert_int_eq(taken, 1);
+    ck_ok(drive((struct grid_options){.jobs = 1}));
+    ck_assert_int_eq(out.done, 1);
+    int again;
+    struct claim second;
+    ck_ok(claim_take(e.runs_dir, "other", &second, &again)); /* this process lives, and is the one that began then */
+    ck_assert_int_eq(again, 0);
+    claim_drop(&mine);
+
+    pid_t ended = fork();
+    if (ended == 0) _exit(0);
+    siginfo_t info;
+    ck_assert_int_eq(waitid(P_PID, (id_t)ended, &info, WEXITED | WNOWAIT), 0);
+    write_claim(0, (long)ended, this_host());
+    ck_ok(drive((struct grid_options){.jobs = 1}));
+    ck_assert_int_eq(out.done, 1);
+    waitpid(ended, NULL, 0);
+    no_claims_left();
+}
+END_TEST
+
 START_TEST(claims_of_the_living_are_waited_for)
 {
     static const char *const what[] = {"ok", "ok"};
@@ -358,6 +404,7 @@ END_TEST
 
 PG_TESTS(TEST(cells_known_to_be_done_start_no_process), TEST(one_bad_cell_does_not_stop_the_rest),
          TEST(threads_are_shared_among_jobs), TEST(shards_part_the_grid), TEST(filters_choose_labels),
-         TEST(claims_of_the_dead_are_taken_over), TEST(claims_of_the_living_are_waited_for), TEST(one_claim_at_a_time),
+         TEST(claims_of_the_dead_are_taken_over), TEST(claims_tell_processes_of_one_number_apart),
+         TEST(claims_on_recorded_cells_go), TEST(claims_of_the_living_are_waited_for), TEST(one_claim_at_a_time),
          TEST(a_signal_ends_cells_and_keeps_the_rest), TEST(a_second_signal_ends_cells_that_do_not_listen),
          TEST(a_killed_driver_leaves_no_cell_running))
