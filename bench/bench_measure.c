@@ -1,11 +1,14 @@
 #include "bench/bench_measure.h"
 
+#include <fcntl.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include "bench/stats.h"
+#include "core/file.h"
 #include "core/progress.h"
+#include "core/system.h"
 
 static int ascending(const void *a, const void *b)
 {
@@ -89,21 +92,23 @@ json_t *measured_json(const struct measured *m)
 
 void memory_peak_reset(void)
 {
-    FILE *f = fopen("/proc/self/clear_refs", "w");
-    if (!f) return;
-    fputs("5", f);
-    fclose(f);
+    int fd = sys_open("/proc/self/clear_refs", O_WRONLY);
+    if (fd < 0) return;
+    (void)sys_write_all(fd, "5", 1); /* where the system does not let us, the peak is that of the whole process */
+    sys_close(fd);
 }
 
 double memory_peak(void)
 {
     struct rusage usage;
-    char line[256];
+    char text[4096];
+    size_t n;
     double kilobytes = 0;
-    FILE *f = fopen("/proc/self/status", "r");
-    while (f && fgets(line, sizeof line, f))
-        if (strncmp(line, "VmHWM:", 6) == 0) kilobytes = strtod(line + 6, NULL);
-    if (f) fclose(f);
+    if (file_head("/proc/self/status", text, sizeof text - 1, &n) == ST_OK) {
+        text[n] = 0;
+        const char *line = strstr(text, "\nVmHWM:");
+        if (line) kilobytes = strtod(line + strlen("\nVmHWM:"), NULL);
+    }
     if (kilobytes <= 0 && getrusage(RUSAGE_SELF, &usage) == 0) kilobytes = (double)usage.ru_maxrss;
     return kilobytes * 1024;
 }

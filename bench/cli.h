@@ -37,6 +37,9 @@ struct command_line {
 /* Accepts --name VALUE, --name=VALUE, flags alone, and "--" after which every word is positional. */
 status cli_parse(const struct command *, int argc, char **argv, struct arena *, struct command_line *);
 
+/* What main() does with its words: runs the command, tells what went wrong on stderr. Returns the exit code. */
+int cli_main(int argc, char **argv);
+
 void cli_help(FILE *);                                 /* what `peftgrid --help` prints */
 void cli_command_help(FILE *, const struct command *); /* what `peftgrid NAME --help` prints */
 void cli_man(FILE *);                                  /* the whole man page, troff */

@@ -3,10 +3,10 @@
  * other; the second writes what was chosen. */
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include "bench/cli.h"
 #include "bench/record_slim.h"
 #include "core/file.h"
+#include "core/system.h"
 #include "results/record_pack.h"
 
 struct merge_options {
@@ -208,7 +208,7 @@ static status tell(const struct merge *m, int places)
     printf("%s: %d record%s from %d place%s", m->out, stay, stay == 1 ? "" : "s", places, places == 1 ? "" : "s");
     if (m->again) printf("; %d met twice, equal", m->again);
     if (m->gave_way) printf("; %d failed run%s replaced by another try", m->gave_way, m->gave_way == 1 ? "" : "s");
-    if (m->to_file && stat(m->out, &about) == 0) printf("; %.2f MB", (double)about.st_size / 1e6);
+    if (m->to_file && sys_stat(m->out, &about) == 0) printf("; %.2f MB", (double)about.st_size / 1e6);
     putchar('\n');
     return ST_OK;
 }

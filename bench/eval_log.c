@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include "core/file.h"
 #include "core/text.h"
 
@@ -90,7 +89,7 @@ void eval_log_close(struct eval_log *log)
 
 void eval_log_remove(struct eval_log *log)
 {
-    if (log && file_exists(log->path)) unlink(log->path);
+    if (log && file_remove(log->path) != ST_OK) notice("%s", status_message());
 }
 
 static const char *name_of(const char *variant)

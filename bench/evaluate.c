@@ -39,14 +39,18 @@ static bool applies(const struct metric *m, enum task_kind kind)
     return false;
 }
 
-static status measure(const struct task *task, const struct predicted *p, double metric[TASK_METRICS])
+static status measure(const struct task *task, const struct predicted *p, struct arena *scratch,
+                      double metric[TASK_METRICS])
 {
+    struct metric_room room;
+    TRY(metric_room(p->n, scratch, &room));
     for (int k = 0; k < TASK_METRICS; k++) metric[k] = NAN;
     for (int k = 0; k < task_metric_count(task); k++) {
         const struct metric *m = metric_find(task->metric[k]);
         FAIL_IF(!m, ST_INTERNAL, "task %s names the unknown metric '%s'", task->name, task->metric[k]);
         if (p->n <= 0 || !applies(m, p->kind)) continue;
-        metric[k] = m->grouped ? m->grouped(p->pred, p->label, p->group, p->n) : m->value(p->pred, p->label, p->n);
+        metric[k] =
+            m->grouped ? m->grouped(p->pred, p->label, p->group, p->n) : m->value(p->pred, p->label, p->n, &room);
     }
     return ST_OK;
 }
@@ -56,8 +60,12 @@ status task_metrics(const struct task *task, const struct predicted *all, int wh
 {
     float *pred, *label;
     int *group, kept = 0;
-    if (which < 0) return measure(task, all, metric);
     struct arena_mark mark = arena_mark(scratch);
+    if (which < 0) {
+        status st = measure(task, all, scratch, metric);
+        arena_reset(scratch, mark);
+        return st;
+    }
     NEW(pred, scratch, all->n + 1);
     NEW(label, scratch, all->n + 1);
     NEW(group, scratch, all->n + 1);
@@ -68,7 +76,7 @@ status task_metrics(const struct task *task, const struct predicted *all, int wh
         label[kept++] = all->label[i];
     }
     const struct predicted part = {.kind = all->kind, .pred = pred, .label = label, .group = group, .n = kept};
-    status st = measure(task, &part, metric);
+    status st = measure(task, &part, scratch, metric);
     arena_reset(scratch, mark);
     return st;
 }

@@ -21,17 +21,31 @@ static int in_head(const char *site)
     return layer < 0;
 }
 
-/* The values of a category in one run; adds to v[*n ..]. Adapter operands of sites without an adapter do not exist. */
-static void add_values(const struct table_point *point, int kind, double *v, int *n)
+/* The width of a category's operand at a site; NULL: an adapter operand of a site without an adapter, or the other of
+ * body and head. */
+static const double *width_at(const struct table_point *point, int kind, int site)
 {
     const struct variant_detail *d = plot_detail(point);
-    if (!d || !d->bits) return;
-    for (int i = 0; i < point->run->detail->sites; i++) {
-        enum operand o = kinds[kind].operand;
-        int adapter = o == OP_A || o == OP_B || o == OP_E || o == OP_QA || o == OP_QE;
-        if (in_head(point->run->detail->site[i]) != kinds[kind].head) continue;
-        if (adapter && (!d->rank_max || d->rank_max[i] <= 0)) continue;
-        v[(*n)++] = d->bits[i * DETAIL_OPERANDS + (int)o];
+    enum operand o = kinds[kind].operand;
+    int adapter = o == OP_A || o == OP_B || o == OP_E || o == OP_QA || o == OP_QE;
+    if (in_head(point->run->detail->site[site]) != kinds[kind].head) return NULL;
+    if (adapter && (!d->rank_max || d->rank_max[site] <= 0)) return NULL;
+    return &d->bits[site * DETAIL_OPERANDS + (int)o];
+}
+
+/* The sites of a point to look at; 0: its bits were not traced. */
+static int traced_sites(const struct table_point *point)
+{
+    const struct variant_detail *d = plot_detail(point);
+    return d && d->bits ? point->run->detail->sites : 0;
+}
+
+/* The widths of a category in one run; adds to v[*n ..]. */
+static void add_values(const struct table_point *point, int kind, double *v, int *n)
+{
+    for (int i = 0; i < traced_sites(point); i++) {
+        const double *width = width_at(point, kind, i);
+        if (width) v[(*n)++] = *width;
     }
 }
 
@@ -215,17 +229,13 @@ status plot_bits(struct plot *p)
 
 double plot_mean_bits(const struct table_point *point)
 {
-    const struct variant_detail *d = plot_detail(point);
-    if (!d || !d->bits) return NAN;
-    double *v = malloc(sizeof *v * (size_t)(point->run->detail->sites + 1)), sum = 0;
+    double sum = 0;
     int all = 0;
-    for (int k = 0; v && k < FIRST_HEAD; k++) {
-        int n = 0;
-        add_values(point, k, v, &n);
-        for (int i = 0; i < n; i++) sum += v[i];
-        all += n;
-    }
-    free(v);
+    for (int k = 0; k < FIRST_HEAD; k++)
+        for (int i = 0; i < traced_sites(point); i++) {
+            const double *width = width_at(point, k, i);
+            if (width) sum += *width, all++;
+        }
     return all ? sum / all : NAN;
 }
 

@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include "core/file.h"
+#include "core/system.h"
 
 enum { CANNOT_EXEC = 127, WORDS = 600 };
 
@@ -14,7 +15,7 @@ enum { CANNOT_EXEC = 127, WORDS = 600 };
 static void become_gnuplot(const char *folder, char *const *word, int errors)
 {
     dup2(errors, STDERR_FILENO);
-    int null = open("/dev/null", O_RDWR);
+    int null = sys_open("/dev/null", O_RDWR);
     if (null >= 0) dup2(null, STDIN_FILENO), dup2(null, STDOUT_FILENO);
     if (chdir(folder) == 0) execvp(word[0], word);
     _exit(CANNOT_EXEC);
@@ -26,7 +27,7 @@ static void read_words(int fd, char *words, size_t room)
     char buf[512];
     size_t kept = 0;
     ssize_t n;
-    while ((n = read(fd, buf, sizeof buf)) > 0 || (n < 0 && errno == EINTR))
+    while ((n = sys_read(fd, buf, sizeof buf)) > 0)
         for (ssize_t i = 0; i < n && kept + 1 < room; i++)
             if (buf[i] != '\n' || (kept && words[kept - 1] != ' ')) words[kept++] = buf[i] == '\n' ? ' ' : buf[i];
     words[kept] = 0;
@@ -40,14 +41,15 @@ status gnuplot_run(const char *folder, const char *name, const char *format, str
     const char *image = arena_printf(arena, "%s/%s.%s", folder, name, format);
     if (!set || !script || !image) return ST_MEMORY;
     char *const word[] = {"gnuplot", "-e", set, script, NULL};
-    FAIL_IF(pipe2(error, O_CLOEXEC) != 0, ST_IO, "cannot make a pipe: %s", strerror(errno));
+    FAIL_IF(sys_pipe(error) != 0, ST_IO, "cannot make a pipe: %s", strerror(errno));
     fflush(NULL);
-    pid_t pid = fork();
+    pid_t pid = sys_fork();
+    int why = errno;
     if (pid == 0) become_gnuplot(folder, word, error[1]);
-    close(error[1]);
+    sys_close(error[1]);
     if (pid > 0) read_words(error[0], words, sizeof words);
-    close(error[0]);
-    FAIL_IF(pid < 0, ST_IO, "cannot start a process: %s", strerror(errno));
+    sys_close(error[0]);
+    FAIL_IF(pid < 0, ST_IO, "cannot start a process: %s", strerror(why));
     while (waitpid(pid, &how, 0) < 0 && errno == EINTR) continue;
     int code = WIFEXITED(how) ? WEXITSTATUS(how) : -1;
     FAIL_IF(code == CANNOT_EXEC, ST_UNSUPPORTED,

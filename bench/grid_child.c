@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include "core/progress.h"
+#include "core/system.h"
 
 /* ---- the cell's side ---- */
 
@@ -76,8 +77,8 @@ static void become_child(pid_t parent, int errors)
 
 static status make_pipes(int report[2], int error[2])
 {
-    FAIL_IF(pipe2(report, O_CLOEXEC) != 0, ST_IO, "cannot make a pipe: %s", strerror(errno));
-    if (pipe2(error, O_CLOEXEC) != 0) {
+    FAIL_IF(sys_pipe(report) != 0, ST_IO, "cannot make a pipe: %s", strerror(errno));
+    if (sys_pipe(error) != 0) {
         status st = fail(ST_IO, "cannot make a pipe: %s", strerror(errno));
         close(report[0]);
         close(report[1]);
@@ -94,7 +95,7 @@ status child_start(struct child *c, const struct cell *cell, int index, grid_cel
     pid_t parent = getpid();
     TRY(make_pipes(report, error));
     fflush(NULL);
-    pid_t pid = fork();
+    pid_t pid = sys_fork();
     if (pid == 0) {
         close(report[0]);
         close(error[0]);

@@ -26,8 +26,9 @@ static int classes_of(const float *pred, const float *label, int n)
     return !p || !l ? 0 : p > l ? p : l;
 }
 
-static double accuracy(const float *pred, const float *label, int n)
+static double accuracy(const float *pred, const float *label, int n, struct metric_room *room)
 {
+    (void)room;
     if (!classes_of(pred, label, n)) return NAN;
     int right = 0;
     for (int i = 0; i < n; i++) right += pred[i] == label[i];
@@ -56,13 +57,15 @@ static double f1_of(struct class_counts c)
     return c.pred + c.label > 0 ? 2 * c.both / (c.pred + c.label) : 0;
 }
 
-static double f1(const float *pred, const float *label, int n)
+static double f1(const float *pred, const float *label, int n, struct metric_room *room)
 {
+    (void)room;
     return classes_of(pred, label, n) ? f1_of(count_class(pred, label, n, 1)) : NAN;
 }
 
-static double macro_f1(const float *pred, const float *label, int n)
+static double macro_f1(const float *pred, const float *label, int n, struct metric_room *room)
 {
+    (void)room;
     int classes = classes_of(pred, label, n), seen = 0;
     double sum = 0;
     for (int k = 0; k < classes; k++) {
@@ -76,8 +79,9 @@ static double macro_f1(const float *pred, const float *label, int n)
 
 /* Matthews' coefficient for any number of classes (Gorodkin 2004); with two it is the familiar
  * (TP TN - FP FN) / sqrt((TP+FP)(TP+FN)(TN+FP)(TN+FN)). All sums are whole numbers below 2^53: exact. */
-static double matthews(const float *pred, const float *label, int n)
+static double matthews(const float *pred, const float *label, int n, struct metric_room *room)
 {
+    (void)room;
     int classes = classes_of(pred, label, n);
     if (!classes) return NAN;
     double right = 0, cross = 0, pp = 0, ll = 0, all = n;
@@ -121,11 +125,6 @@ static double correlation(const double *x, const double *y, int n)
     return r > 1 ? 1 : r < -1 ? -1 : r; /* NaN stays NaN */
 }
 
-struct ranked {
-    double value;
-    int at;
-};
-
 static int by_value(const void *a, const void *b)
 {
     const struct ranked *x = a, *y = b;
@@ -151,40 +150,37 @@ static int any_nan(const float *x, int n)
 }
 
 /* The correlation of the values or of their ranks, on copies in double. */
-static double correlate(const float *pred, const float *label, int n, int ranks)
+static double correlate(const float *pred, const float *label, int n, struct metric_room *room, int ranks)
 {
     if (n <= 0 || any_nan(pred, n) || any_nan(label, n)) return NAN;
-    double *x = malloc(4 * (size_t)n * sizeof *x);
-    struct ranked *sorted = malloc((size_t)n * sizeof *sorted);
-    double r = NAN;
-    if (x && sorted) {
-        double *y = x + n, *rx = x + 2 * (size_t)n, *ry = x + 3 * (size_t)n;
-        for (int i = 0; i < n; i++) x[i] = pred[i], y[i] = label[i];
-        if (ranks) {
-            average_ranks(x, n, sorted, rx);
-            average_ranks(y, n, sorted, ry);
-        }
-        r = ranks ? correlation(rx, ry, n) : correlation(x, y, n);
-    } else {
-        notice("out of memory: a correlation of %d values is left undefined", n);
-    }
-    free(sorted);
-    free(x);
-    return r;
+    double *x = room->value, *y = x + n, *rx = y + n, *ry = rx + n;
+    for (int i = 0; i < n; i++) x[i] = pred[i], y[i] = label[i];
+    if (!ranks) return correlation(x, y, n);
+    average_ranks(x, n, room->sorted, rx);
+    average_ranks(y, n, room->sorted, ry);
+    return correlation(rx, ry, n);
 }
 
-static double pearson(const float *pred, const float *label, int n)
+static double pearson(const float *pred, const float *label, int n, struct metric_room *room)
 {
-    return correlate(pred, label, n, 0);
+    return correlate(pred, label, n, room, 0);
 }
 
-static double spearman(const float *pred, const float *label, int n)
+static double spearman(const float *pred, const float *label, int n, struct metric_room *room)
 {
-    return correlate(pred, label, n, 1);
+    return correlate(pred, label, n, room, 1);
 }
 
-static double mse(const float *pred, const float *label, int n)
+status metric_room(int n, struct arena *arena, struct metric_room *room)
 {
+    NEW(room->value, arena, 4 * (size_t)n + 1);
+    NEW(room->sorted, arena, n + 1);
+    return ST_OK;
+}
+
+static double mse(const float *pred, const float *label, int n, struct metric_room *room)
+{
+    (void)room;
     if (n <= 0) return NAN;
     double sum = 0;
     for (int i = 0; i < n; i++) {
@@ -195,8 +191,9 @@ static double mse(const float *pred, const float *label, int n)
 }
 
 /* Losses in nats of the target tokens of each sequence, and their numbers. */
-static double perplexity(const float *loss, const float *targets, int n)
+static double perplexity(const float *loss, const float *targets, int n, struct metric_room *room)
 {
+    (void)room;
     double sum = 0, count = 0;
     for (int i = 0; i < n; i++) {
         sum += (double)loss[i];

@@ -4,16 +4,28 @@
 #ifndef PG_BENCH_METRICS_H
 #define PG_BENCH_METRICS_H
 
-#include "core/status.h"
+#include "core/arena.h"
 
 enum metric_use { METRIC_CLASSES, METRIC_VALUES, METRIC_CHOICE, METRIC_LANGUAGE, METRIC_TEXT };
+
+/* Memory to measure in. A metric takes none of its own, so that none can fail to be had half-way. */
+struct ranked {
+    double value;
+    int at;
+};
+struct metric_room {
+    double *value;         /* [4 n] */
+    struct ranked *sorted; /* [n] */
+};
+status metric_room(int n, struct arena *, struct metric_room *); /* for n examples */
+
 struct metric {
     const char *name, *summary;
     enum metric_use use; /* CHOICE: classes with subjects. LANGUAGE: pred and label are loss and number of targets */
     int higher_is_better;
     /* pred, label: [n]. NAN when undefined (constant input to a correlation, n = 0, a class that is no whole number
      * from 0 on): printed as "undefined", never as a number. */
-    double (*value)(const float *pred, const float *label, int n);
+    double (*value)(const float *pred, const float *label, int n, struct metric_room *);
     /* METRIC_CHOICE: group[n] is the subject, from 0. METRIC_TEXT has neither: it is measured where texts are written.
      */
     double (*grouped)(const float *pred, const float *label, const int *group, int n);

@@ -1,6 +1,7 @@
 #include "bench/paths.h"
 
 #include <ctype.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -152,10 +153,9 @@ status experiment_folders(struct arena *arena, const char **folder, int *count)
     for (int i = 0; i < 3; i++) {
         char *full = path_join(arena, dir, beside[i]);
         if (!full) return ST_MEMORY;
-        char *real_path = realpath(full, NULL);
-        if (!real_path) continue;
+        char real_path[PATH_MAX];
+        if (!realpath(full, real_path)) continue;
         folder[*count] = arena_strdup(arena, real_path);
-        free(real_path);
         if (!folder[(*count)++]) return ST_MEMORY;
     }
     return ST_OK;

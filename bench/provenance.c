@@ -6,6 +6,7 @@
 #include <pcre2.h>
 #include <string.h>
 #include <utf8proc.h>
+#include "core/file.h"
 #include "core/gemm.h"
 #include "core/text.h"
 #include "results/record.h"
@@ -37,10 +38,9 @@ status provenance_command(struct arena *arena, const char **out)
     struct text t = {0};
     char *words = arena_zalloc(arena, MOST_COMMAND + 1);
     if (!words) return ST_MEMORY;
-    FILE *f = fopen("/proc/self/cmdline", "rb");
-    size_t n = f ? fread(words, 1, MOST_COMMAND, f) : 0;
-    if (f) fclose(f);
-    status st = put_words(&t, words, n);
+    size_t n;
+    status st = file_head("/proc/self/cmdline", words, MOST_COMMAND, &n);
+    if (st == ST_OK) st = put_words(&t, words, n);
     if (st == ST_OK && !(*out = arena_strdup(arena, t.n ? t.s : ""))) st = ST_MEMORY;
     text_free(&t);
     return st;

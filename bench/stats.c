@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include "core/heap.h"
 #include "core/rng.h"
 
 /* Taken from the first value on: the mean of equal values is that value, exactly. */
@@ -23,21 +24,24 @@ double stats_sd(const double *x, int n)
     return sqrt(sum / (n - 1));
 }
 
-static int by_size(const void *a, const void *b)
+/* The value with k smaller ones before it when they stand in order: counted, not sorted, so it takes no memory. */
+static double ranked_value(const double *x, int n, int k)
 {
-    double x = *(const double *)a, y = *(const double *)b;
-    return x < y ? -1 : x > y;
+    for (int i = 0; i < n; i++) {
+        int below = 0, equal = 0;
+        for (int j = 0; j < n; j++) {
+            below += x[j] < x[i];
+            equal += x[j] == x[i];
+        }
+        if (below <= k && k < below + equal) return x[i];
+    }
+    return NAN; /* one of them is no number */
 }
 
 double stats_median(const double *x, int n)
 {
-    double *copy = n > 0 ? malloc((size_t)n * sizeof *copy) : NULL;
-    if (!copy) return NAN;
-    memcpy(copy, x, (size_t)n * sizeof *copy);
-    qsort(copy, (size_t)n, sizeof *copy, by_size);
-    double m = n % 2 ? copy[n / 2] : 0.5 * (copy[n / 2 - 1] + copy[n / 2]);
-    free(copy);
-    return m;
+    if (n <= 0) return NAN;
+    return n % 2 ? ranked_value(x, n, n / 2) : 0.5 * (ranked_value(x, n, n / 2 - 1) + ranked_value(x, n, n / 2));
 }
 
 /* ---- Student's t ------------------------------------------------------------------------------------------------- */
@@ -125,14 +129,14 @@ double stats_sign_flip_floor(int n)
     return n > 0 ? ldexp(1, 1 - n) : 1;
 }
 
-/* Sum of d with the signs of a drawn pattern. */
-static double drawn_sum(const struct rng *rng, uint64_t pattern, const double *d, int n)
+/* Sum of a - b with the signs of a drawn pattern. */
+static double drawn_sum(const struct rng *rng, uint64_t pattern, const double *a, const double *b, int n)
 {
     double sum = 0;
     uint32_t bits = 0;
     for (int i = 0; i < n; i++) {
         if (i % 32 == 0) bits = rng_at(rng, RNG_DATA, pattern, 0, 0, (uint64_t)i / 32);
-        sum += bits >> i % 32 & 1 ? d[i] : -d[i];
+        sum += bits >> i % 32 & 1 ? a[i] - b[i] : b[i] - a[i];
     }
     return sum;
 }
@@ -140,13 +144,11 @@ static double drawn_sum(const struct rng *rng, uint64_t pattern, const double *d
 struct test stats_sign_flip(const double *a, const double *b, int n)
 {
     struct test t = {NAN, NAN, n};
-    double *d = n > 0 ? malloc((size_t)n * sizeof *d) : NULL;
-    if (!d) return t;
+    if (n <= 0) return t;
     double seen = 0, size = 0;
     for (int i = 0; i < n; i++) {
-        d[i] = a[i] - b[i];
-        seen += d[i];
-        size += fabs(d[i]);
+        seen += a[i] - b[i];
+        size += fabs(a[i] - b[i]);
     }
     t.statistic = seen / n;
     /* Sums of the same numbers in another order differ by rounding: such a pattern counts as equal. */
@@ -160,24 +162,23 @@ struct test stats_sign_flip(const double *a, const double *b, int n)
         for (long k = 1; k <= patterns; k++) {
             far += fabs(sum) >= bar;
             int i = k < patterns ? __builtin_ctzl((unsigned long)k) : 0;
-            sum += turned[i] ? 2 * d[i] : -2 * d[i];
+            sum += (turned[i] ? 2 : -2) * (a[i] - b[i]);
             turned[i] = !turned[i];
         }
         t.p = (double)far / (double)patterns;
     } else {
         struct rng rng = {.seed = 1};
-        for (int k = 0; k < DRAWN_PATTERNS; k++) far += fabs(drawn_sum(&rng, (uint64_t)k, d, n)) >= bar;
+        for (int k = 0; k < DRAWN_PATTERNS; k++) far += fabs(drawn_sum(&rng, (uint64_t)k, a, b, n)) >= bar;
         t.p = (double)(far + 1) / (DRAWN_PATTERNS + 1.0); /* the pattern seen is one of them */
     }
     if (isnan(seen)) t.p = NAN;
-    free(d);
     return t;
 }
 
 struct test stats_paired_t(const double *a, const double *b, int n)
 {
     struct test t = {NAN, NAN, n};
-    double *d = n > 1 ? malloc((size_t)n * sizeof *d) : NULL;
+    double *d = n > 1 ? heap_alloc((size_t)n * sizeof *d) : NULL;
     if (!d) return t;
     for (int i = 0; i < n; i++) d[i] = a[i] - b[i];
     double sd = stats_sd(d, n);
@@ -185,7 +186,7 @@ struct test stats_paired_t(const double *a, const double *b, int n)
         t.statistic = stats_mean(d, n) / (sd / sqrt(n));
         t.p = t_two_sided(t.statistic, n - 1);
     }
-    free(d);
+    heap_free(d);
     return t;
 }
 
@@ -227,7 +228,7 @@ static double wilcoxon_exact(int w, int n)
 struct test stats_wilcoxon(const double *a, const double *b, int n)
 {
     struct test t = {NAN, NAN, 0};
-    struct signed_rank *s = n > 0 ? malloc((size_t)n * sizeof *s) : NULL;
+    struct signed_rank *s = n > 0 ? heap_alloc((size_t)n * sizeof *s) : NULL;
     if (!s) return t;
     int m = 0;
     for (int i = 0; i < n; i++) {
@@ -237,7 +238,7 @@ struct test stats_wilcoxon(const double *a, const double *b, int n)
     qsort(s, (size_t)m, sizeof *s, by_magnitude);
     double ties = rank_sizes(s, m), plus = 0, all = 0.5 * m * (m + 1.0);
     for (int i = 0; i < m; i++) plus += s[i].positive ? s[i].rank : 0;
-    free(s);
+    heap_free(s);
     t.n = m;
     t.statistic = plus < all - plus ? plus : all - plus;
     if (m == n && ties == 0 && n <= 50) {

@@ -103,7 +103,7 @@ static bool done_before(struct cell_work *w, status *verdict)
 static status open_log(struct cell_work *w)
 {
     if (w->cell->task->kind == TASK_CLASSES) return ST_OK;
-    if (w->paths->force && file_exists(w->log_path)) remove(w->log_path);
+    if (w->paths->force) TRY(file_remove(w->log_path));
     TRY(eval_log_open(w->log_path, w->arena, &w->log));
     w->training.log = w->log;
     return ST_OK;

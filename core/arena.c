@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "core/fault.h"
+#include "core/heap.h"
 
 enum { ALIGN = 64 };
 static const size_t first_block = 64 * 1024, largest_growth = 64u << 20;
@@ -23,7 +25,6 @@ struct arena {
     struct block *spare; /* given back by a reset to a mark within the arena: loops of mark and reset take it again */
 };
 
-static long fail_countdown, allocations;
 static int poison;
 static size_t total_held, total_peak;
 
@@ -34,7 +35,7 @@ static void poison_fill(void *p, size_t n)
 
 struct arena *arena_new(const char *name)
 {
-    struct arena *a = calloc(1, sizeof *a);
+    struct arena *a = heap_zalloc(sizeof *a);
     if (!a) {
         fail(ST_MEMORY, "out of memory while creating the arena '%s'", name);
         return NULL;
@@ -72,7 +73,7 @@ void arena_free(struct arena *a)
     if (!a) return;
     while (a->top) block_free(block_pop(a));
     block_free(a->spare);
-    free(a);
+    heap_free(a);
 }
 
 static int block_add(struct arena *a, size_t need)
@@ -104,8 +105,8 @@ static int block_add(struct arena *a, size_t need)
 void *arena_alloc(struct arena *a, size_t bytes)
 {
     size_t need = (bytes + ALIGN - 1) & ~(size_t)(ALIGN - 1);
-    allocations++;
-    int refused = fail_countdown > 0 && --fail_countdown == 0;
+    int refused = fault_age(FAULT_MEMORY) == 1;
+    if (refused) fault_note("%zu bytes for %s", bytes, a->name);
     if (need == 0) need = ALIGN;
     if (need < bytes || refused || ((!a->top || a->top->size - a->top->used < need) && !block_add(a, need))) {
         fail(ST_MEMORY, "out of memory: %zu bytes for %s", bytes, a->name);
@@ -193,12 +194,12 @@ size_t arena_total_peak(void)
 
 void arena_fail_after(long n)
 {
-    fail_countdown = n;
+    fault_arm(FAULT_MEMORY, n);
 }
 
 long arena_allocations(void)
 {
-    return allocations;
+    return fault_events(FAULT_MEMORY);
 }
 
 void arena_poison(int on)

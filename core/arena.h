@@ -36,8 +36,9 @@ size_t arena_peak(const struct arena *); /* largest arena_used so far */
 size_t arena_total_held(void);
 size_t arena_total_peak(void);
 
-/* Test switches. After arena_fail_after(n), n >= 1, the n-th allocation from now fails (and only that one); 0 turns it
- * off. arena_poison(1) fills memory with signalling bit patterns (NaN as real) when taken and when reset. */
+/* Test switches. After arena_fail_after(n), n >= 1, the n-th allocation from now fails (and only that one), those of
+ * core/heap.h included; 0 turns it off. arena_poison(1) fills memory with signalling bit patterns (NaN as real) when
+ * taken and when reset. */
 void arena_fail_after(long n);
 long arena_allocations(void); /* calls so far, to know when an n has passed the end */
 void arena_poison(int on);

@@ -5,7 +5,6 @@
  * the rename itself durable; without it a power failure may bring the old name back. */
 #include "core/file.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -14,26 +13,35 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>
-#include <sys/stat.h>
-#include <unistd.h>
+#include "core/heap.h"
+#include "core/system.h"
 
 static status io_fail(const char *path, const char *what)
 {
     return fail(ST_IO, "%s: %s: %s", path, what, strerror(errno));
 }
 
-/* A file that is not there or cannot be opened is bad input, not a failing system: the user named it. */
+/* A name that leads nowhere, or where the user may not go, is bad input, for the user gave it; the rest is the system's
+ * fault. */
+static status open_fail(const char *path, const char *what)
+{
+    static const int user[] = {ENOENT, ENOTDIR, EACCES, EPERM, ELOOP, ENAMETOOLONG, EISDIR, ENXIO, ENODEV};
+    for (size_t i = 0; i < sizeof user / sizeof user[0]; i++)
+        if (errno == user[i]) return fail(ST_INPUT, "%s: %s: %s", path, what, strerror(errno));
+    return io_fail(path, what);
+}
+
 static status open_read(const char *path, int *fd, struct stat *st)
 {
-    *fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* opening a pipe must not wait for a writer */
-    if (*fd < 0) return fail(ST_INPUT, "%s: cannot open it: %s", path, strerror(errno));
-    if (fstat(*fd, st) != 0) {
+    *fd = sys_open(path, O_RDONLY | O_NONBLOCK); /* opening a pipe must not wait for a writer */
+    if (*fd < 0) return open_fail(path, "cannot open it");
+    if (sys_fstat(*fd, st) != 0) {
         status s = io_fail(path, "cannot get its size");
-        close(*fd);
+        sys_close(*fd);
         return s;
     }
     if (!S_ISREG(st->st_mode)) {
-        close(*fd);
+        sys_close(*fd);
         return fail(ST_INPUT, "%s: expected a regular file, this is %s", path,
                     S_ISDIR(st->st_mode) ? "a folder" : "a device, pipe or socket");
     }
@@ -54,16 +62,16 @@ status file_map(const char *path, struct file_map *m)
     m->mtime_ns = nanoseconds(st.st_mtim);
     m->ctime_ns = nanoseconds(st.st_ctim);
     if (st.st_size > 0) {
-        void *p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
-        if (p == MAP_FAILED) {
+        void *p = sys_map(fd, (size_t)st.st_size);
+        if (!p) {
             status s = io_fail(path, "cannot map it");
-            close(fd);
+            sys_close(fd);
             return s;
         }
         m->data = m->priv = p;
         m->size = (size_t)st.st_size;
     }
-    close(fd);
+    sys_close(fd);
     return ST_OK;
 }
 
@@ -83,40 +91,32 @@ status file_read(const char *path, size_t max, struct arena *a, char **text, siz
     int fd;
     struct stat st;
     TRY(open_read(path, &fd, &st));
-    size_t n = (size_t)st.st_size, got = 0;
+    size_t n = (size_t)st.st_size;
     char *p = n > max ? NULL : arena_alloc(a, n + 1);
     if (!p) {
-        close(fd);
+        sys_close(fd);
         return n > max ? fail(ST_INPUT, "%s: %zu bytes, expected at most %zu", path, n, max) : ST_MEMORY;
     }
-    while (got < n) {
-        ssize_t r = read(fd, p + got, n - got);
-        if (r < 0 && errno == EINTR) continue;
-        if (r < 0) {
-            status s = io_fail(path, "cannot read it");
-            close(fd);
-            return s;
-        }
-        if (r == 0) break; /* shortened while we read: what is left is the file */
-        got += (size_t)r;
-    }
-    close(fd);
+    ssize_t got = sys_read_all(fd, p, n); /* fewer: shortened while we read; what is left is the file */
+    status s = got < 0 ? io_fail(path, "cannot read it") : ST_OK;
+    sys_close(fd);
+    if (s != ST_OK) return s;
     p[got] = '\0';
     *text = p;
-    if (size) *size = got;
+    if (size) *size = (size_t)got;
     return ST_OK;
 }
 
-static int write_all(int fd, const char *p, size_t n)
+status file_head(const char *path, void *buf, size_t n, size_t *got)
 {
-    while (n > 0) {
-        ssize_t w = write(fd, p, n);
-        if (w < 0 && errno == EINTR) continue;
-        if (w < 0) return 0;
-        p += w;
-        n -= (size_t)w;
-    }
-    return 1;
+    int fd = sys_open(path, O_RDONLY | O_NONBLOCK);
+    *got = 0;
+    if (fd < 0) return open_fail(path, "cannot open it");
+    ssize_t r = sys_read_all(fd, buf, n);
+    status s = r < 0 ? open_fail(path, "cannot read it") : ST_OK;
+    sys_close(fd);
+    if (r > 0) *got = (size_t)r;
+    return s;
 }
 
 status file_temp_name(const char *path, char *buf, size_t n)
@@ -142,58 +142,80 @@ static status sync_folder_of(const char *path)
         memcpy(dir, path, n);
         dir[n] = '\0';
     }
-    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int fd = sys_open(dir, O_RDONLY | O_DIRECTORY);
     if (fd < 0) return io_fail(dir, "cannot open the folder");
     /* Some file systems cannot sync a folder and say EINVAL; there the rename is as durable as it gets. */
-    int bad = fsync(fd) != 0 && errno != EINVAL;
+    int bad = sys_fsync(fd) != 0 && errno != EINVAL;
     status s = bad ? io_fail(dir, "cannot sync the folder") : ST_OK;
-    close(fd);
+    sys_close(fd);
     return s;
 }
 
 status file_commit(const char *temp, const char *path)
 {
-    int fd = open(temp, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return io_fail(temp, "cannot open it");
-    status s = fsync(fd) != 0 ? io_fail(temp, "cannot sync it") : ST_OK;
-    close(fd);
-    if (s == ST_OK && rename(temp, path) != 0) s = io_fail(path, "cannot rename the finished file to this name");
+    int fd = sys_open(temp, O_RDONLY);
+    status s = fd < 0 ? io_fail(temp, "cannot open it") : ST_OK;
+    if (s == ST_OK && sys_fsync(fd) != 0) s = io_fail(temp, "cannot sync it");
+    if (fd >= 0) sys_close(fd);
+    if (s == ST_OK && sys_rename(temp, path) != 0) s = io_fail(path, "cannot rename the finished file to this name");
     if (s != ST_OK) {
-        unlink(temp);
+        sys_unlink(temp);
         return s;
     }
     return sync_folder_of(path);
 }
 
-status file_write_atomic(const char *path, const void *bytes, size_t size)
+status file_write_parts(const char *path, const struct file_part *part, int parts)
 {
     char temp[PATH_MAX];
     TRY(file_temp_name(path, temp, sizeof temp));
-    int fd = open(temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    int fd = sys_open(temp, O_WRONLY | O_CREAT | O_EXCL);
     if (fd < 0) return io_fail(path, "cannot create a file beside it");
-    status s = write_all(fd, bytes, size) ? ST_OK : io_fail(path, "cannot write it");
-    if (close(fd) != 0 && s == ST_OK) s = io_fail(path, "cannot write it");
+    status s = ST_OK;
+    for (int i = 0; i < parts && s == ST_OK; i++)
+        if (sys_write_all(fd, part[i].bytes, part[i].size) != 0) s = io_fail(path, "cannot write it");
+    if (sys_close(fd) != 0 && s == ST_OK) s = io_fail(path, "cannot write it");
     if (s != ST_OK) {
-        unlink(temp);
+        sys_unlink(temp);
         return s;
     }
     return file_commit(temp, path);
+}
+
+status file_write_atomic(const char *path, const void *bytes, size_t size)
+{
+    return file_write_parts(path, &(struct file_part){bytes, size}, 1);
+}
+
+status file_remove(const char *path)
+{
+    return sys_unlink(path) == 0 || errno == ENOENT ? ST_OK : io_fail(path, "cannot remove it");
+}
+
+/* Whether the file ends in the middle of a line: what a full disk or a kill leaves of the last one. */
+static int ends_within_line(int fd)
+{
+    char last;
+    return sys_seek(fd, -1) == 0 && sys_read(fd, &last, 1) == 1 && last != '\n';
 }
 
 status file_append_line(const char *path, const char *line)
 {
     size_t n = strlen(line);
     int complete = n > 0 && line[n - 1] == '\n';
-    char *copy = malloc(n + 2);
+    char *copy = heap_alloc(n + 3);
     FAIL_IF(!copy, ST_MEMORY, "out of memory: a line of %zu bytes for %s", n, path);
-    memcpy(copy, line, n);
-    if (!complete) copy[n++] = '\n';
-    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+    copy[0] = '\n';
+    memcpy(copy + 1, line, n);
+    if (!complete) copy[1 + n++] = '\n';
+    int fd = sys_open(path, O_RDWR | O_CREAT | O_APPEND);
     status s = fd < 0 ? io_fail(path, "cannot open it for appending") : ST_OK;
-    if (s == ST_OK && !write_all(fd, copy, n)) s = io_fail(path, "cannot append to it");
-    if (s == ST_OK && fsync(fd) != 0) s = io_fail(path, "cannot sync it");
-    if (fd >= 0) close(fd);
-    free(copy);
+    int broken = s == ST_OK && ends_within_line(fd);
+    if (s == ST_OK && sys_write_all(fd, broken ? copy : copy + 1, n + (size_t)broken) != 0)
+        s = io_fail(path, "cannot append to it");
+    if (s == ST_OK && sys_fsync(fd) != 0) s = io_fail(path, "cannot sync it");
+    if (fd >= 0) sys_close(fd);
+    heap_free(copy);
     return s;
 }
 
@@ -206,7 +228,7 @@ status file_make_dirs(const char *path)
         if (path[i] != '/' && path[i] != '\0') continue;
         memcpy(part, path, i);
         part[i] = '\0';
-        if (mkdir(part, 0777) != 0 && errno != EEXIST) return io_fail(part, "cannot create the folder");
+        if (sys_mkdir(part) != 0 && errno != EEXIST) return io_fail(part, "cannot create the folder");
     }
     FAIL_IF(n > 0 && !file_is_dir(path), ST_IO, "%s: expected a folder, something else has this name", path);
     return ST_OK;
@@ -215,13 +237,13 @@ status file_make_dirs(const char *path)
 int file_exists(const char *path)
 {
     struct stat st;
-    return stat(path, &st) == 0;
+    return sys_stat(path, &st) == 0 || (errno != ENOENT && errno != ENOTDIR);
 }
 
 int file_is_dir(const char *path)
 {
     struct stat st;
-    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+    return sys_stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
 static int by_name(const void *a, const void *b)
@@ -238,13 +260,13 @@ static int wanted(const char *name, const char *suffix)
 
 status file_list(const char *dir, const char *suffix, struct arena *a, char ***names, int *count)
 {
-    DIR *d = opendir(dir);
-    if (!d) return fail(ST_INPUT, "%s: cannot open the folder: %s", dir, strerror(errno));
+    DIR *d = sys_opendir(dir);
+    if (!d) return open_fail(dir, "cannot open the folder");
     char **list = NULL;
     int n = 0, cap = 0;
     status s = ST_OK;
     const struct dirent *e;
-    while (s == ST_OK && (errno = 0, e = readdir(d)) != NULL) {
+    while (s == ST_OK && (e = sys_readdir(d)) != NULL) {
         if (!wanted(e->d_name, suffix)) continue;
         if (n == cap) { /* the outgrown list stays in the arena; doubling bounds that to the final size */
             cap = cap ? 2 * cap : 32;

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "core/heap.h"
 
 static status text_room(struct text *t, size_t more)
 {
@@ -16,7 +17,7 @@ static status text_room(struct text *t, size_t more)
     if (need <= t->cap) return ST_OK;
     size_t cap = t->cap ? t->cap : 64;
     while (cap < need) cap *= 2;
-    char *s = realloc(t->s, cap);
+    char *s = heap_resize(t->s, cap);
     FAIL_IF(!s, ST_MEMORY, "out of memory: %zu bytes for a text", cap);
     t->s = s;
     t->cap = cap;
@@ -55,7 +56,7 @@ status text_printf(struct text *t, const char *fmt, ...)
 
 void text_free(struct text *t)
 {
-    free(t->s);
+    heap_free(t->s);
     *t = (struct text){0};
 }
 

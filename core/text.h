@@ -6,7 +6,7 @@
 #include "core/arena.h"
 #include "core/status.h"
 
-/* A growing, always NUL-terminated string. Zero-initialise; it lives in malloc'd memory: end with text_free. */
+/* A growing, always NUL-terminated string. Zero-initialise; it lives on the heap: end with text_free. */
 struct text {
     char *s; /* NULL while empty */
     size_t n, cap;

@@ -3,7 +3,7 @@
  * has n-1 pairs at first and each merge makes at most two, so 3n entries are room enough. */
 #include "datasets/bpe_merge.h"
 
-#include <stdlib.h>
+#include "core/heap.h"
 
 /* ---- rules ---- */
 
@@ -77,8 +77,8 @@ static uint64_t heap_pop(struct bpe_work *w)
 
 void bpe_work_free(struct bpe_work *w)
 {
-    free(w->symbol);
-    free(w->heap);
+    heap_free(w->symbol);
+    heap_free(w->heap);
     *w = (struct bpe_work){0};
 }
 
@@ -90,8 +90,8 @@ status bpe_begin(struct bpe_work *w, size_t n)
     if (n <= w->room) return ST_OK;
     size_t room = n < 256 ? 256 : n;
     bpe_work_free(w);
-    w->symbol = malloc(room * sizeof *w->symbol);
-    w->heap = malloc(3 * room * sizeof *w->heap);
+    w->symbol = heap_alloc(room * sizeof *w->symbol);
+    w->heap = heap_alloc(3 * room * sizeof *w->heap);
     if (!w->symbol || !w->heap) {
         bpe_work_free(w);
         return fail(ST_MEMORY, "out of memory for a word of %zu bytes", n);

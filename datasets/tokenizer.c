@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include "core/heap.h"
 #include "datasets/mini.h"
 #include "datasets/tokenizer_kinds.h"
 
@@ -14,7 +15,7 @@ status ids_push(struct ids *list, int32_t id)
     if (list->n == list->cap) {
         FAIL_IF(list->cap > INT32_MAX / 2, ST_MEMORY, "a list of more than %d ids", INT32_MAX / 2);
         int cap = list->cap ? 2 * list->cap : 64;
-        int32_t *grown = realloc(list->id, (size_t)cap * sizeof *grown);
+        int32_t *grown = heap_resize(list->id, (size_t)cap * sizeof *grown);
         FAIL_IF(!grown, ST_MEMORY, "out of memory for a list of %d ids", cap);
         list->id = grown;
         list->cap = cap;
@@ -25,7 +26,7 @@ status ids_push(struct ids *list, int32_t id)
 
 void ids_free(struct ids *list)
 {
-    free(list->id);
+    heap_free(list->id);
     *list = (struct ids){0};
 }
 

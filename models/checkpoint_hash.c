@@ -6,6 +6,7 @@
  * without a new time, so a fresh file is not remembered. */
 #include "models/checkpoint.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -64,12 +65,11 @@ static int cache_key(const struct checkpoint *c, char hex[65])
     sha256_begin(&sha);
     for (int i = 0; i < c->maps; i++) {
         const struct file_map *m = &c->map[i];
-        char text[128], *real_path = realpath(m->path, NULL);
-        if (!real_path) return 0;
+        char text[128], real_path[PATH_MAX];
+        if (!realpath(m->path, real_path)) return 0;
         int n = snprintf(text, sizeof text, "%zu %lld %lld", m->size, m->mtime_ns, m->ctime_ns);
         sha256_add(&sha, real_path, strlen(real_path) + 1);
         sha256_add(&sha, text, (size_t)n + 1);
-        free(real_path);
         if (m->mtime_ns / 1000000000 > now - FRESH_SECONDS) return 0;
     }
     sha256_end(&sha, hex);

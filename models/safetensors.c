@@ -5,12 +5,10 @@
  * as long as shape and type say. Then no later access can leave the file. */
 #include "models/checkpoint.h"
 
-#include <errno.h>
-#include <limits.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+#include "core/file.h"
+#include "core/heap.h"
 #include "core/jsonfile.h"
 
 enum { LENGTH_BYTES = 8, HEADER_MAX = 100000000 }; /* the limit of the format's own library */
@@ -194,7 +192,7 @@ static status make_header(const char *path, json_t *root, const struct tensor_ou
     for (int i = 0; i < count; i++) TRY(add_entry(path, root, &t[i], &offset));
     char *text = json_dumps(root, JSON_COMPACT);
     size_t n = text ? strlen(text) : 0, padded = (n + 7) & ~(size_t)7;
-    char *p = text ? malloc(LENGTH_BYTES + padded) : NULL;
+    char *p = text ? heap_alloc(LENGTH_BYTES + padded) : NULL;
     if (p) {
         uint64_t length64 = padded;
         memcpy(p, &length64, LENGTH_BYTES);
@@ -208,38 +206,31 @@ static status make_header(const char *path, json_t *root, const struct tensor_ou
     return ST_OK;
 }
 
-static status write_file(const char *temp, const char *path, const char *header, size_t length,
-                         const struct tensor_out *t, int count)
+static status write_file(const char *path, const char *header, size_t length, const struct tensor_out *t, int count)
 {
-    FILE *f = fopen(temp, "wb");
-    FAIL_IF(!f, ST_IO, "%s: cannot create a file beside it: %s", path, strerror(errno));
-    int good = fwrite(header, 1, length, f) == length;
-    for (int i = 0; good && i < count; i++) {
+    struct file_part *part = heap_alloc(sizeof *part * ((size_t)count + 1));
+    FAIL_IF(!part, ST_MEMORY, "%s: out of memory for a list of %d tensors", path, count);
+    part[0] = (struct file_part){header, length};
+    for (int i = 0; i < count; i++) {
         size_t bytes = (size_t)dtype_bytes(t[i].dtype);
         for (int k = 0; k < t[i].dims; k++) bytes *= (size_t)t[i].shape[k];
-        good = bytes == 0 || fwrite(t[i].data, 1, bytes, f) == bytes;
+        part[i + 1] = (struct file_part){t[i].data, bytes};
     }
-    int error = errno;
-    if (fclose(f) != 0 && good) good = 0, error = errno;
-    FAIL_IF(!good, ST_IO, "%s: cannot write it: %s", path, strerror(error));
-    return ST_OK;
+    status s = file_write_parts(path, part, count + 1);
+    heap_free(part);
+    return s;
 }
 
 status safetensors_write(const char *path, const struct tensor_out *t, int count, const char *const *meta)
 {
-    char temp[PATH_MAX], *header = NULL;
+    char *header = NULL;
     size_t length = 0;
-    TRY(file_temp_name(path, temp, sizeof temp));
     json_t *root = json_object();
     FAIL_IF(!root, ST_MEMORY, "%s: out of memory for the header", path);
     status s = make_header(path, root, t, count, meta, &header, &length);
     json_decref(root);
     if (s != ST_OK) return s;
-    s = write_file(temp, path, header, length, t, count);
-    free(header);
-    if (s != ST_OK) {
-        unlink(temp);
-        return s;
-    }
-    return file_commit(temp, path);
+    s = write_file(path, header, length, t, count);
+    heap_free(header);
+    return s;
 }

@@ -1,9 +1,9 @@
 /* Files of records: the seal in front, the checks on the way in and out. See record.h and record_pack.h. */
 #include "results/record_image.h"
 
-#include <stdlib.h>
 #include <string.h>
 #include "core/file.h"
+#include "core/heap.h"
 
 /* The seal of these bytes. The first three lines depend on the bytes alone and have a fixed width, so that they can be
  * checked before anything is parsed. Returns their length. */
@@ -31,7 +31,7 @@ status record_file_write(const struct record *r, const char *format, const char 
     seal_make(bytes, size, format, content, name, seal);
     memcpy(bytes, seal, RECORD_SEAL);
     status st = file_write_atomic(path, bytes, size);
-    free(bytes);
+    heap_free(bytes);
     return st;
 }
 

@@ -1,8 +1,8 @@
 /* Records from HDF5 bytes: a walk over all groups, where every attribute and dataset must be what the schema says. */
 #include "results/record_hdf5.h"
 
-#include <stdlib.h>
 #include <string.h>
+#include "core/heap.h"
 
 struct reader {
     const char *file, *format;
@@ -101,14 +101,14 @@ static status read_value(struct reader *r, const char *path, hid_t id, int attri
     struct found f;
     status st = find_shape(r, path, type, space, &f);
     if (st == ST_OK) {
-        void *v = calloc(f.n ? f.n : 1, f.width);
+        void *v = heap_zalloc(f.n * f.width);
         if (!v)
             st = fail(ST_MEMORY, "out of memory: %zu bytes for %s of %s", f.n * f.width, path, r->file);
         else if (read_bytes(id, type, &f, attribute, v) < 0)
             st = hdf5_fail(ST_INPUT, r->file, "cannot read", path);
         else
             st = keep(r, path, &f, v);
-        free(v);
+        heap_free(v);
     }
     if (space >= 0) H5Sclose(space);
     if (type >= 0) H5Tclose(type);

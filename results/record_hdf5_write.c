@@ -3,8 +3,8 @@
  * bytes. */
 #include "results/record_hdf5.h"
 
-#include <stdlib.h>
 #include <string.h>
+#include "core/heap.h"
 
 enum { LONG_STRING = 32768, CHUNK_BYTES = 1 << 20, GZIP_LEVEL = 6 };
 
@@ -107,7 +107,7 @@ static status write_strings(hid_t g, const char *name, const struct record_item 
     size_t width = longest_string(it);
     if (!width) width = 1;
     FAIL_IF(it->n > SIZE_MAX / 2 / width, ST_MEMORY, "the record item %s is too large", it->path);
-    char *flat = calloc(it->n ? it->n : 1, width);
+    char *flat = heap_zalloc(it->n * width);
     FAIL_IF(!flat, ST_MEMORY, "out of memory: %zu bytes for the record item %s", it->n * width, it->path);
     for (size_t i = 0; i < it->n; i++) {
         const char *s = it->type == ITEM_STRING ? it->v.s : it->v.ss[i];
@@ -116,7 +116,7 @@ static status write_strings(hid_t g, const char *name, const struct record_item 
     hid_t type = hdf5_string_type(width);
     *bad = write_dataset(g, name, it, type, type, flat);
     H5Tclose(type);
-    free(flat);
+    heap_free(flat);
     return ST_OK;
 }
 
@@ -156,7 +156,7 @@ static void *memory_grow(void *p, size_t size, H5FD_file_image_op_t op, void *me
 {
     struct memory *m = memory;
     (void)op;
-    void *q = realloc(p, size);
+    void *q = heap_resize(p, size);
     if (q) *m = (struct memory){q, size};
     return q;
 }
@@ -165,14 +165,14 @@ static void *memory_grow(void *p, size_t size, H5FD_file_image_op_t op, void *me
 static void *memory_get(size_t size, H5FD_file_image_op_t op, void *memory)
 {
     (void)op, (void)memory;
-    return malloc(size);
+    return heap_alloc(size);
 }
 
 static herr_t memory_release(void *p, H5FD_file_image_op_t op, void *memory)
 {
     const struct memory *m = memory;
     (void)op;
-    if (p != m->bytes) free(p);
+    if (p != m->bytes) heap_free(p);
     return 0;
 }
 
@@ -229,7 +229,7 @@ status record_image_make(const struct record *r, const char *format, const char 
     H5Pclose(access);
     H5Pclose(create);
     hdf5_quiet_end(q);
-    if (st != ST_OK) free(m.bytes);
+    if (st != ST_OK) heap_free(m.bytes);
     *bytes = st == ST_OK ? m.bytes : NULL;
     *size = m.size;
     return st;

@@ -11,8 +11,8 @@
 
 enum { RECORD_SEAL = 512 }; /* bytes of the seal; also the size of HDF5's user block */
 
-/* The HDF5 bytes of a record behind RECORD_SEAL free bytes; *bytes is malloc'd, *size counts the free ones too. file:
- * for messages. content_hash becomes the root's attribute. */
+/* The HDF5 bytes of a record behind RECORD_SEAL free bytes; *bytes is to be given to heap_free, *size counts the free
+ * ones too. file: for messages. content_hash becomes the root's attribute. */
 status record_image_make(const struct record *, const char *format, const char *file, const char *content_hash,
                          unsigned char **bytes, size_t *size);
 

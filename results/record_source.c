@@ -17,12 +17,9 @@ struct record_source {
 static int first_line_is(const char *path, const char *format)
 {
     char line[64];
-    size_t n = strlen(format);
-    FILE *f = fopen(path, "rb");
-    if (!f) return 0;
-    int same = fread(line, 1, n + 1, f) == n + 1 && memcmp(line, format, n) == 0 && line[n] == '\n';
-    fclose(f);
-    return same;
+    size_t n = strlen(format), got;
+    return file_head(path, line, n + 1, &got) == ST_OK && got == n + 1 && memcmp(line, format, n) == 0 &&
+           line[n] == '\n';
 }
 
 int record_pack_is(const char *path)

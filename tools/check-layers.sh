@@ -22,6 +22,15 @@ hits=$(grep -nE '(^|[^_[:alnum:]])exit\(' ./*/*.c | sed 's|^\./||' | grep -vE '^
 [ -z "$hits" ] || { echo "$hits" | sed 's|^|layer rule: only main may exit: |'; bad=1; }
 pragma=$(grep -nE '#pragma omp (parallel|for|critical|atomic)' ./*/*.c | sed 's|^\./||' | grep -v '^core/parallel.c')
 [ -z "$pragma" ] || { echo "$pragma" | sed 's|^|layer rule: threads only through core/parallel.h: |'; bad=1; }
+calls() { # calls NAMES-REGEX FILES-REGEX WHAT: functions of the C library that few may call; call(2) is a mention
+    hits=$(grep -nE "(^|[^_[:alnum:]>.\"])($1)\(" core/*.c models/*.c datasets/*.c methods/*.c results/*.c bench/*.c |
+        grep -vE "($1)\(2\)" | grep -vE "^($2):")
+    [ -z "$hits" ] || { echo "$hits" | sed "s|^|layer rule: only through $3: |"; bad=1; }
+}
+files='open|openat|creat|fopen|freopen|fsync|fdatasync|rename|unlink|remove|rmdir|mkdir|opendir|readdir|mmap|stat|fstat|lstat'
+calls "$files|truncate|ftruncate|link|symlink|mkstemp|utimensat|pipe|pipe2|fork" 'core/(system|fault).c' core/file.h,system.h
+calls 'read|pread|write|pwrite' 'core/system.c|bench/grid_child.c' 'core/file.h, system.h (but for the pipes of a grid)'
+calls 'malloc|calloc|realloc|aligned_alloc|posix_memalign|strdup|strndup|asprintf|open_memstream' 'core/(arena|heap).c' core/arena.h,heap.h
 twice=$(git ls-files '*.c' '*.h' '*.sh' 2>/dev/null | sed 's|.*/||' | sort | uniq -d | grep -v '^run.sh$')
 [ -z "$twice" ] || { echo "$twice" | sed 's|^|file names must be unique: |'; bad=1; }
 exit $bad

@@ -4,11 +4,21 @@
 #include <math.h>
 #include "bench/metrics.h"
 
+static double measured(const struct metric *m, const float *pred, const float *label, int n)
+{
+    struct metric_room room;
+    struct arena *arena = arena_new("metrics");
+    ck_ok(metric_room(n, arena, &room));
+    double value = m->value(pred, label, n, &room);
+    arena_free(arena);
+    return value;
+}
+
 static double value_of(const char *metric, const float *pred, const float *label, int n)
 {
     const struct metric *m = metric_find(metric);
     ck_assert_msg(m != NULL, "no metric %s", metric);
-    return m->value(pred, label, n);
+    return measured(m, pred, label, n);
 }
 
 static float *floats(const json_t *array)
@@ -134,12 +144,12 @@ START_TEST(undefined_inputs)
     for (const struct metric *m = metric_table; m->name; m++) {
         ck_assert_int_eq(m->value != NULL, m->use != METRIC_CHOICE && m->use != METRIC_TEXT);
         if (!m->value) continue;
-        ck_assert_msg(isnan(m->value(ok, ok, 0)), "%s of nothing", m->name);
-        ck_assert_msg(isnan(m->value(bad, ok, 3)), "%s of a NaN", m->name);
+        ck_assert_msg(isnan(measured(m, ok, ok, 0)), "%s of nothing", m->name);
+        ck_assert_msg(isnan(measured(m, bad, ok, 3)), "%s of a NaN", m->name);
         if (m->use != METRIC_CLASSES) continue;
-        ck_assert_msg(isnan(m->value(half, ok, 3)), "%s of class 0.5", m->name);
-        ck_assert_msg(isnan(m->value(minus, ok, 3)), "%s of class -1", m->name);
-        ck_assert_msg(isnan(m->value(huge, ok, 3)), "%s of class 1e30", m->name);
+        ck_assert_msg(isnan(measured(m, half, ok, 3)), "%s of class 0.5", m->name);
+        ck_assert_msg(isnan(measured(m, minus, ok, 3)), "%s of class -1", m->name);
+        ck_assert_msg(isnan(measured(m, huge, ok, 3)), "%s of class 1e30", m->name);
     }
     ck_assert_ptr_null(metric_find("no such metric"));
 }

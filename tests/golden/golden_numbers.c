@@ -44,12 +44,15 @@ static status compare_predictions(struct check *c, const char *part, double rela
     {
         float *pred, *label;
         int n, labels;
+        struct metric_room room;
         TRY(floats(json_object_get(row, "pred"), c->arena, &pred, &n));
         TRY(floats(json_object_get(row, "label"), c->arena, &label, &labels));
         FAIL_IF(n != labels, ST_INPUT, "%s %zu: %d predictions for %d labels", part, i, n, labels);
+        TRY(metric_room(n, c->arena, &room));
         for (const struct metric *m = metric_table; m->name; m++) {
             const json_t *want = json_object_get(row, m->name);
-            if (want && m->value) compare(c, want, m->value(pred, label, n), relative, absolute, part, i, m->name);
+            if (want && m->value)
+                compare(c, want, m->value(pred, label, n, &room), relative, absolute, part, i, m->name);
         }
     }
     return ST_OK;
