@@ -253,7 +253,8 @@ static status take_item(struct cursor *c, struct record *r)
 static status died(const char *file, int how)
 {
     if (WIFSIGNALED(how) && WTERMSIG(how) == SIGPROF)
-        return fail(ST_INPUT, "%s: HDF5 does not come to an end over it: expected a record, this file was forged", file);
+        return fail(ST_INPUT, "%s: HDF5 does not come to an end over it: expected a record, this file was forged",
+                    file);
     return fail(ST_INPUT, "%s: HDF5 crashes over it: expected a record, this file was forged", file);
 }
 
@@ -266,6 +267,10 @@ status record_image_read_apart(const unsigned char *bytes, size_t size, const ch
     snprintf(q.format, sizeof q.format, "%s", format);
     snprintf(q.file, sizeof q.file, "%s", file);
     TRY(ask(&q, bytes, record->arena, &answer, &body));
+    if (!body) { /* someone may have killed it: only a file that kills two is to blame */
+        helper_gone();
+        TRY(ask(&q, bytes, record->arena, &answer, &body));
+    }
     if (!body) return died(file, helper_gone());
     if (answer.st != ST_OK) return fail((status)answer.st, "%s", body);
     struct cursor c = {body, body + answer.size};

@@ -1,5 +1,5 @@
-/* A SentencePiece model, and a text with what its normalisation rules may match. spm.model is an encoder's; behind a first
- * byte 'T' (no model begins so) it is tokenizer.model, a decoder's. */
+/* A SentencePiece model, and a text with what its normalisation rules may match. spm.model is an encoder's; behind a
+ * first byte 'T' (no model begins so) it is tokenizer.model, a decoder's. */
 #include "tests/fuzz/fuzzing.h"
 
 #include <string.h>

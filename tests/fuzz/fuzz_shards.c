@@ -1,7 +1,12 @@
 #include "tests/fuzz/fuzzing.h"
 
-static const char *const files[] = {"model.safetensors.index.json", "pytorch_model.bin.index.json", "pytorch_model.bin",
-                                    "a.safetensors", "b.safetensors", "c.bin", NULL};
+static const char *const files[] = {"model.safetensors.index.json",
+                                    "pytorch_model.bin.index.json",
+                                    "pytorch_model.bin",
+                                    "a.safetensors",
+                                    "b.safetensors",
+                                    "c.bin",
+                                    NULL};
 
 static status run(const unsigned char *p, size_t n, struct arena *a)
 {

@@ -13,9 +13,9 @@ static const char *const seed[] = {"tokenizer/good-wordpiece.txt", "tokenizer/go
                                    "tokenizer/good-qwen2.txt",     "tokenizer/good-roberta.txt",
                                    "sentencepiece/good-unigram",   "sentencepiece/good-bpe"};
 enum { SEEDS = sizeof seed / sizeof seed[0], KINDS = SEEDS + 1, GPT2 = 1 };
-static const char *const files[] = {"vocab.txt",     "vocab.json",           "merges.txt",
-                                    "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
-                                    "config.json",    NULL};
+static const char *const files[] = {
+    "vocab.txt",   "vocab.json", "merges.txt", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
+    "config.json", NULL};
 static struct tokenizer *kind[KINDS];
 
 /* Where the seeds lie: as seen from the root of the tree. */

@@ -24,7 +24,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
     const char *name = getenv("PEFTGRID_FUZZ");
     if (!harness && (!name || !(harness = fuzz_find(name)))) {
         fprintf(stderr, "PEFTGRID_FUZZ should name one of the harnesses:\n");
-        for (int i = 0; fuzz_table[i]; i++) fprintf(stderr, "  %-14s %s\n", fuzz_table[i]->name, fuzz_table[i]->summary);
+        for (int i = 0; fuzz_table[i]; i++)
+            fprintf(stderr, "  %-14s %s\n", fuzz_table[i]->name, fuzz_table[i]->summary);
         exit(2);
     }
     fuzz_run(harness, p, n);

@@ -104,7 +104,13 @@ static void charsmap(struct text *t)
 
 static void sentencepiece_seed(const char *name, unsigned type, const char *const *specials)
 {
-    static const char *const words[] = {"\xE2\x96\x81" "ab", "\xE2\x96\x81", "a", "b", "c", "ab"};
+    static const char *const words[] = {"\xE2\x96\x81"
+                                        "ab",
+                                        "\xE2\x96\x81",
+                                        "a",
+                                        "b",
+                                        "c",
+                                        "ab"};
     struct text m = {0}, spec = {0}, map = {0};
     for (int i = 0; i < 4; i++) piece(&m, specials[i], 0, i == 3 ? 2 : 3);
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) piece(&m, words[i], -1 - (float)i, 1);
@@ -128,8 +134,8 @@ static void sentencepiece_seed(const char *name, unsigned type, const char *cons
 
 static void byte_vocabulary(struct text *t)
 {
-    static const char *const more[] = {"he", "ll", "llo", "hello", "\xC4\xA0hello", "<s>", "</s>", "<pad>", "<unk>",
-                                       "<mask>", "<|endoftext|>"};
+    static const char *const more[] = {"he",   "ll",    "llo",   "hello",  "\xC4\xA0hello", "<s>",
+                                       "</s>", "<pad>", "<unk>", "<mask>", "<|endoftext|>"};
     ck_ok(text_put(t, "{"));
     for (int b = 0; b < 256; b++) {
         int32_t cp = bpe_byte_char((unsigned char)b);

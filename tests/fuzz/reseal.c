@@ -36,7 +36,8 @@ const char *fuzz_sealed(const char *name, const char *format, const unsigned cha
     memcpy(file + RECORD_SEAL, p, n);
     put_seal(file, size, format, "", "");
     const char *path = fuzz_file(name, file, size, a);
-    if (record_init(&r, a) != ST_OK || record_image_read_apart(file, size, format, path, &r, stated) != ST_OK) return path;
+    if (record_init(&r, a) != ST_OK || record_image_read_apart(file, size, format, path, &r, stated) != ST_OK)
+        return path;
     record_hash(&r, content);
     const struct record_item *ids = record_get(&r, "merged/ids");
     if (strcmp(format, PACK_FORMAT) == 0)
