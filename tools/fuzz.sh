@@ -4,8 +4,8 @@
 #
 #   FUZZ_ONLY="torch record"   only these harnesses
 #
-# New inputs are kept in $BUILD/fuzz/corpus/<name> and tried first the next time; a finding is left in $BUILD/fuzz/findings. It
-# becomes a numbered file of tests/fuzz/regressions once it is fixed.
+# Old findings are tried first. New inputs are kept in $BUILD/fuzz/corpus/<name> and tried first the next time; a finding
+# is left in $BUILD/fuzz/findings and becomes a numbered file of tests/fuzz/regressions once it is fixed.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 build=${BUILD:-build}
@@ -45,6 +45,11 @@ export ASAN_OPTIONS=detect_leaks=1:allocator_may_return_null=0:handle_abort=1
 export UBSAN_OPTIONS=print_stacktrace=1
 mkdir -p "$out/findings"
 
+processor() { # sets now: seconds of processor time that ended children have taken (in this shell: a subshell has none)
+    times >"$work/times"
+    now=$(awk 'NR == 2 { gsub(/[ms]/, " "); split($0, t); printf "%d", 60 * t[1] + t[2] + 60 * t[3] + t[4] }' "$work/times")
+}
+
 stat() { # stat NAME LOG: a figure of -print_final_stats
     sed -n "s/^stat::$1: *//p" "$2" | tail -n 1
 }
@@ -52,14 +57,21 @@ stat() { # stat NAME LOG: a figure of -print_final_stats
 for name in $names; do
     mkdir -p "$out/corpus/$name"
     log=$out/$name.log
-    begin=$(date +%s)
-    PEFTGRID_FUZZ=$name "$out/fuzz" "$out/corpus/$name" "tests/fuzz/corpus/$name" -max_total_time="$each" -timeout=25 \
-        -rss_limit_mb=1024 -malloc_limit_mb=256 -max_len=65536 -len_control=20 -print_final_stats=1 -reload=0 \
-        -artifact_prefix="$out/findings/$name-" >"$log" 2>&1
+    processor
+    begin=$now
+    PEFTGRID_FUZZ=$name
+    export PEFTGRID_FUZZ
+    known=$(ls "tests/fuzz/regressions/$name"-* 2>/dev/null)
+    # shellcheck disable=SC2086
+    { [ -z "$known" ] || "$out/fuzz" $known; } >"$log" 2>&1 &&
+        "$out/fuzz" "$out/corpus/$name" "tests/fuzz/corpus/$name" -max_total_time="$each" -timeout=25 -rss_limit_mb=1024 \
+            -malloc_limit_mb=256 -max_len=65536 -len_control=20 -print_final_stats=1 -reload=0 \
+            -artifact_prefix="$out/findings/$name-" >>"$log" 2>&1
     rc=$?
-    took=$(($(date +%s) - begin))
+    processor
+    took=$((now - begin))
     covered=$(sed -n 's/.* cov: \([0-9]*\) .*/\1/p' "$log" | tail -n 1)
-    figures="$(stat number_of_executed_units "$log") executions, $covered edges, $took s"
+    figures="$(stat number_of_executed_units "$log") executions, $covered edges, $took s of processor time"
     if [ $rc = 0 ]; then
         passed=$((passed + 1))
         echo "PASS fuzz $name: $figures"
