@@ -65,7 +65,7 @@ for name in $names; do
     # shellcheck disable=SC2086
     { [ -z "$known" ] || "$out/fuzz" $known; } >"$log" 2>&1 &&
         "$out/fuzz" "$out/corpus/$name" "tests/fuzz/corpus/$name" -max_total_time="$each" -timeout=25 -rss_limit_mb=1024 \
-            -malloc_limit_mb=256 -max_len=65536 -len_control=20 -print_final_stats=1 -reload=0 \
+            -malloc_limit_mb=256 -max_len=65536 -len_control=20 -print_final_stats=1 -reload=0 -keep_seed=1 \
             -artifact_prefix="$out/findings/$name-" >>"$log" 2>&1
     rc=$?
     processor
