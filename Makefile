@@ -230,7 +230,7 @@ crash-short: all
 	@sh tests/crash/run.sh 10
 
 # What CI runs of them.
-RELIABILITY := crash-short determinism-short
+RELIABILITY := crash-short determinism-short oom-short iofault-short fuzz
 reliability-short: all
 	@sh tools/run-tests.sh $(RELIABILITY:%="$(MAKE) --no-print-directory %")
 
