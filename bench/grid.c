@@ -291,19 +291,6 @@ static status work(struct grid *g)
 
 /* ---- the whole ---- */
 
-/* A grid that cannot keep its results must not begin: a record is some ten kilobytes, and what running cells keep of
- * themselves depends on what they train, so this is the least that is needed. */
-static status check_room(const struct grid *g)
-{
-    static const double record_bytes = 64e3, state_bytes = 4e6;
-    char what[64];
-    int cells = g->count - g->ended;
-    snprintf(what, sizeof what, "the records of %d cell%s", cells, cells == 1 ? "" : "s");
-    if (cells == 0) return ST_OK;
-    return file_need_room(g->e->runs_dir,
-                          cells * record_bytes + (g->o->jobs < cells ? g->o->jobs : cells) * state_bytes, what);
-}
-
 static status prepare(struct grid *g)
 {
     char key[SHA256_HEX];
@@ -324,7 +311,7 @@ static status prepare(struct grid *g)
                     claim_key(g, i, key)); /* whoever wrote the record may have been killed right then */
         skip_cell(g, i);
     }
-    return check_room(g);
+    return ST_OK;
 }
 
 status grid_run(const struct experiment *e, const struct grid_options *o, const int *index, int count, grid_cell_fn *fn,
