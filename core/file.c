@@ -192,6 +192,11 @@ status file_remove(const char *path)
     return sys_unlink(path) == 0 || errno == ENOENT ? ST_OK : io_fail(path, "cannot remove it");
 }
 
+status file_rename(const char *from, const char *to)
+{
+    return sys_rename(from, to) == 0 || errno == ENOENT ? ST_OK : io_fail(from, "cannot rename it");
+}
+
 /* Whether the file ends in the middle of a line: what a full disk or a kill leaves of the last one. */
 static int ends_within_line(int fd)
 {
