@@ -108,7 +108,7 @@ static status summary(const struct experiment *e, const struct grid_outcome *out
     printf("; records in %s\n", e->runs_dir);
     for (int i = 0; i < out->failed; i++)
         printf("  %s %s: %s\n", out->failure[i].label, out->failure[i].cause, out->failure[i].message);
-    if (out->signal) return fail(ST_INTERRUPTED, "stopped by signal %d; what is finished is kept", out->signal);
+    if (out->signal) return fail(ST_INTERRUPTED, "stopped by signal %d; run it again to go on", out->signal);
     FAIL_IF(out->failed, ST_CELLS, "%d of %d cells failed", out->failed, out->cells);
     return ST_OK;
 }
@@ -210,7 +210,12 @@ const struct command command_run = {
         "With tune = SEEDS and sections [tune ROW] the values there are run on those seeds first, and only the best of "
         "them on the others.\n\n"
         "Results do not depend on --jobs, --threads or --shard. Several drivers may share one runs folder. Interrupt "
-        "(Ctrl-C) ends the running cells and keeps what is finished.",
+        "(Ctrl-C) lets the running cells keep their state after the step they are in; a second one ends them at "
+        "once.\n\n"
+        "A running cell writes a checkpoint every few minutes ([train] checkpoint_minutes, checkpoint_steps). However "
+        "it ends before its record is there (kill, power failure, time_limit, memory_limit), `run` goes on from the "
+        "last checkpoint, and the record is that of an undisturbed run, to the bit.",
+
     .options = run_options,
     .option_size = sizeof(struct run_options),
     .min_args = 1,

@@ -158,7 +158,7 @@ static status between_steps(struct training *t)
 static status train(struct training *t, int *order)
 {
     long epoch = -1;
-    if (t->curves.done > 0) TRY(between_steps(t));
+    if (evaluation_due(t)) TRY(evaluate_now(t, t->curves.done)); /* an earlier process ended in front of it */
     for (long step = t->curves.done; step < t->plan.steps; step++) {
         if (step / t->plan.per_epoch != epoch) {
             epoch = step / t->plan.per_epoch;
