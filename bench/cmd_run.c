@@ -4,6 +4,7 @@
 #include <string.h>
 #include "bench/cell_name.h"
 #include "bench/cli.h"
+#include "bench/disk_room.h"
 #include "bench/grid.h"
 #include "bench/paths.h"
 #include "bench/tuning.h"
@@ -128,6 +129,7 @@ static status run_cells(const struct runner *r, const struct experiment *e)
     int *index, cells;
     TRY(grid_select(e, &r->grid, r->arena, &index, &cells));
     if (r->o->dry_run) return print_cells(e, index, cells, r->cache, r->arena);
+    TRY(disk_room_check(e, index, cells, r->grid.jobs, r->arena));
     struct run_paths paths = {.runs_dir = e->runs_dir, .cache_dir = r->cache, .force = r->o->force};
     TRY(grid_run(e, &r->grid, index, cells, run_one, &paths, r->arena, &out));
     return summary(e, &out);

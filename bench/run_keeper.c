@@ -11,7 +11,7 @@ static const double largest_share = 0.05;
 
 struct counts { /* the first block: how far the run is */
     int64_t steps, tokens, evaluations, traces;
-    double train_seconds, eval_seconds, peak;
+    double train_seconds, eval_seconds, seconds, peak;
 };
 
 static struct counts counts_of(const struct training *t)
@@ -22,6 +22,7 @@ static struct counts counts_of(const struct training *t)
                            .traces = t->trace.times,
                            .train_seconds = t->curves.train_seconds,
                            .eval_seconds = t->curves.eval_seconds,
+                           .seconds = t->curves.earlier + seconds_now() - t->begin,
                            .peak = t->trace.peak};
 }
 
@@ -194,6 +195,7 @@ static void set_counts(struct training *t, const struct counts *n)
     t->curves.tokens = n->tokens;
     t->curves.train_seconds = n->train_seconds;
     t->curves.eval_seconds = n->eval_seconds;
+    t->curves.earlier = n->seconds;
     t->history.count = (int)n->evaluations;
     t->trace.times = (int)n->traces;
     t->trace.peak = n->peak;

@@ -20,6 +20,7 @@ struct curves {
     long done;                               /* steps in them */
     long long tokens;                        /* real tokens trained on */
     double train_seconds, eval_seconds;
+    double earlier; /* seconds of the processes before this one */
 };
 
 struct training {
@@ -34,6 +35,7 @@ struct training {
     struct run_keeper *keeper; /* NULL: the run is not kept */
     struct plan plan;
     enum batch_target target;
+    double begin; /* seconds_now() at the start of the process */
     struct curves curves;
     struct history history;
     struct trace trace;

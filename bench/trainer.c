@@ -68,6 +68,7 @@ static status open_cell(struct cell_work *w, progress_fn *progress, void *ctx)
                            .session = &w->session,
                            .arena = w->arena,
                            .batches = w->batches,
+                           .begin = w->begin,
                            .progress = progress,
                            .progress_ctx = ctx};
     TRY(plan_make(&c->train, w->data.train.tokens.n, &t->plan));
@@ -155,6 +156,13 @@ static status write_result(struct cell_work *w)
     return ST_OK;
 }
 
+/* A kill between the record and the removal left them. */
+static status remove_leftovers(struct cell_work *w)
+{
+    TRY(file_remove(w->log_path));
+    return run_keeper_open(&w->keeper, w->paths->runs_dir, w->id, w->cell->label, &w->cell->train, true, w->arena);
+}
+
 /* Time counts from here; a limit on memory is for the run, not for telling how it ended. */
 static void set_limits(const struct cell_work *w)
 {
@@ -193,6 +201,7 @@ static status run_cell(struct cell_work *w, progress_fn *progress, void *ctx, st
     TRY(name_run(w, caller));
     if (!w->paths->force && done_before(w, &verdict)) {
         *skipped = 1;
+        if (remove_leftovers(w) != ST_OK) notice("%s", status_message());
         return verdict;
     }
     TRY(file_make_dirs(w->paths->runs_dir));

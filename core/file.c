@@ -251,6 +251,11 @@ int file_is_dir(const char *path)
     return sys_stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
+status file_room(const char *dir, double *bytes)
+{
+    return sys_room(dir, bytes) == 0 ? ST_OK : io_fail(dir, "cannot tell how much room is left");
+}
+
 static int by_name(const void *a, const void *b)
 {
     return strcmp(*(char *const *)a, *(char *const *)b);

@@ -52,6 +52,9 @@ status file_make_dirs(const char *path);              /* mkdir -p */
 int file_exists(const char *path);
 int file_is_dir(const char *path);
 
+/* Bytes that this user may still write to the disk that a folder is on. */
+status file_room(const char *dir, double *bytes);
+
 /* Sorted names in a folder that end in suffix (NULL: all); without "." and "..". */
 status file_list(const char *dir, const char *suffix, struct arena *, char ***names, int *count);
 

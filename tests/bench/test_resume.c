@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <sys/wait.h>
 #include "bench/checkpoint_file.h"
+#include "bench/disk_room.h"
 #include "bench/stop.h"
 #include "bench/trainer.h"
 #include "core/file.h"
@@ -242,6 +243,28 @@ START_TEST(goes_on_after_kills)
 }
 END_TEST
 
+START_TEST(leftovers_of_a_recorded_run_go)
+{
+    struct record whole;
+    const char *path, *left;
+    int skipped;
+    begin();
+    make_cell(DECODER, "lora", "rank = 2\n");
+    run_whole(&whole);
+    const struct run_paths paths = {.runs_dir = runs("whole")};
+    ck_ok(cell_run(&cell, &paths, NULL, NULL, arena, &skipped, &path));
+    const char *const suffix[] = {".ckpt", ".ckpt.1", ".ckpt.0123456789abcdef.tmp", ".partial"};
+    for (int i = 0; i < 4; i++) {
+        left = beside(path, suffix[i]);
+        ck_ok(file_write_atomic(left, "x", 1));
+        ck_ok(cell_run(&cell, &paths, NULL, NULL, arena, &skipped, &path));
+        ck_assert_int_eq(skipped, 1);
+        ck_assert(!file_exists(left) && file_exists(path));
+    }
+    arena_free(arena);
+}
+END_TEST
+
 /* A language model's evaluation is long: it has a checkpoint in front of it even when none is due. */
 START_TEST(a_kill_in_a_long_evaluation_repeats_no_step)
 {
@@ -432,7 +455,28 @@ START_TEST(a_memory_limit_is_told)
 }
 END_TEST
 
-/* ---- a disk that is full for a while ---- */
+/* ---- the disk ---- */
+
+START_TEST(room_is_looked_at_before_a_grid)
+{
+    const int index[] = {0, 0};
+    begin();
+    make_cell(ENCODER, "full_ft", "");
+    e.runs_dir = runs("made/here");
+    double one = disk_room_estimate(&e, index, 1, 1, arena), two = disk_room_estimate(&e, index, 2, 2, arena);
+    ck_assert_double_eq(two, 2 * one);
+    ck_assert_double_lt(disk_room_estimate(&e, index, 2, 1, arena), two); /* one checkpoint at a time */
+    ck_ok(disk_room_check(&e, index, 2, 1, arena));
+    ck_assert(file_is_dir(e.runs_dir));
+    sys_fail_after(1, SYS_FULL);
+    ck_fails(disk_room_check(&e, index, 2, 1, arena), ST_IO,
+             "made/here: 0.0 MB are free there; records and checkpoints of 2 cells need about 0.");
+    sys_fail_after(0, SYS_FULL);
+    make_cell(ENCODER, "lora", "");
+    ck_assert_double_lt(disk_room_estimate(&e, index, 1, 1, arena), one);
+    arena_free(arena);
+}
+END_TEST
 
 static void fill_disk(void *ctx, const char *phase, long done, long total, double loss)
 {
@@ -463,6 +507,7 @@ END_TEST
 
 PG_TESTS(LOOP_TEST(every_method_goes_on_from_any_step, 0, KINDS), LOOP_TEST(goes_on_from_every_step, 0, BUSY *KINDS),
          LOOP_TEST(goes_on_after_kills, 0, KINDS), TEST(a_kill_in_a_long_evaluation_repeats_no_step),
-         TEST(damaged_checkpoints_fall_back), TEST(a_damaged_checkpoint_does_not_push_out_the_good_one),
-         TEST(foreign_checkpoints_are_not_used), TEST(every_flipped_byte_is_found), TEST(a_time_limit_keeps_the_state),
-         TEST(a_memory_limit_is_told), TEST(a_full_disk_does_not_end_a_run))
+         TEST(leftovers_of_a_recorded_run_go), TEST(damaged_checkpoints_fall_back),
+         TEST(a_damaged_checkpoint_does_not_push_out_the_good_one), TEST(foreign_checkpoints_are_not_used),
+         TEST(every_flipped_byte_is_found), TEST(a_time_limit_keeps_the_state), TEST(a_memory_limit_is_told),
+         TEST(room_is_looked_at_before_a_grid), TEST(a_full_disk_does_not_end_a_run))
