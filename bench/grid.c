@@ -16,7 +16,8 @@
 #include "core/sha256.h"
 #include "core/text.h"
 
-enum { MAX_JOBS = 256, MAX_NOTICES = 256, PLAIN_EVERY = 60, RETRY_EVERY = 2, GRACE = 10 };
+enum { MAX_JOBS = 256, MAX_NOTICES = 256, PLAIN_EVERY = 60, RETRY_EVERY = 2 };
+enum { GRACE = 120 }; /* seconds for a step to end and a checkpoint to be written, before a cell is killed */
 
 enum cell_state { WAITING, RUNNING, ELSEWHERE, ENDED };
 
@@ -39,14 +40,17 @@ struct grid {
     const char *journal;
     unsigned long long noticed[MAX_NOTICES]; /* hashes of notices already shown: many cells say the same */
     int notices;
-    int stopped; /* children have been told to end */
+    int stopped; /* signals sent to the children: 1 to end, 2 at once */
+    double told_to_stop;
 };
 
-static volatile sig_atomic_t caught; /* the signal that asks the driver to stop */
+static volatile sig_atomic_t caught; /* the signal that asks the driver to stop; one more asks for it at once */
+static volatile sig_atomic_t times_caught;
 
 static void on_signal(int number)
 {
     caught = number;
+    times_caught = times_caught + 1;
 }
 
 static const struct cell *cell_at(const struct grid *g, int i)
@@ -113,6 +117,12 @@ static status note_failure(struct grid *g, const struct child *c, const char *la
     return f->message ? ST_OK : ST_MEMORY;
 }
 
+/* It was we who ended it, or the signal that is for us reached it, too. */
+static int was_stopped(const struct grid *g, const struct child *c)
+{
+    return c->last.st != ST_OK && (g->stopped || (caught && c->last.st == ST_INTERRUPTED));
+}
+
 static status end_cell(struct grid *g, int slot)
 {
     struct child *c = &g->child[slot];
@@ -122,8 +132,9 @@ static status end_cell(struct grid *g, int slot)
     child_finish(c);
     claim_drop(&g->claim[slot]);
     g->running--;
-    if (g->stopped && c->last.st != ST_OK) { /* it was we who ended it */
+    if (was_stopped(g, c)) {
         g->state[c->cell] = WAITING;
+        if (c->last.st == ST_INTERRUPTED) progress_say(&g->progress, "%s: %s", label, c->last.text);
         return ST_OK;
     }
     progress_time(seconds, time_text, sizeof time_text);
@@ -256,24 +267,27 @@ static void listen(struct grid *g)
     }
 }
 
-/* The first signal ends the children; one who does not end in time is killed. */
-static void stop_children(struct grid *g, double *since)
+/* The first signal asks the children to keep their state and end; after the second, or when their time is over, they
+ * are killed: what they kept before is still there. */
+static void stop_children(struct grid *g)
 {
-    int number = g->stopped ? SIGKILL : SIGTERM;
-    if (g->stopped && progress_now() - *since < GRACE) return;
+    int at_once = times_caught > 1 || (g->stopped && progress_now() - g->told_to_stop >= GRACE);
+    if (g->stopped > at_once) return;
+    if (!at_once && g->running > 0)
+        progress_say(&g->progress, "stopping: running cells keep their state after the step they are in; "
+                                   "a second signal ends them at once");
     for (int slot = 0; slot < g->o->jobs; slot++)
-        if (g->child[slot].pid) kill(g->child[slot].pid, number);
-    g->stopped = 1;
-    *since = progress_now();
+        if (g->child[slot].pid) kill(g->child[slot].pid, at_once ? SIGKILL : SIGTERM);
+    g->stopped = 1 + at_once;
+    g->told_to_stop = progress_now();
 }
 
 static status work(struct grid *g)
 {
-    double since = 0;
     status st = ST_OK; /* a fault of the driver itself: what runs is still brought to its end */
     while (g->running > 0 || (st == ST_OK && !caught && g->ended < g->count)) {
         if (st == ST_OK && !caught) st = start_cells(g);
-        if (caught) stop_children(g, &since);
+        if (caught) stop_children(g);
         listen(g);
         for (int slot = 0; slot < g->o->jobs; slot++)
             if (child_over(&g->child[slot])) {
@@ -328,7 +342,7 @@ status grid_run(const struct experiment *e, const struct grid_options *o, const 
     g->index = index;
     g->count = count;
     TRY(prepare(g));
-    caught = 0;
+    caught = times_caught = 0;
     for (int i = 0; i < 3; i++) sigaction(signals[i], &act, &old[i]);
     sigaction(SIGPIPE, &ignore, &pipe_old); /* a closed terminal or pipe must not end a long grid */
     progress_start(&g->progress, o->progress);

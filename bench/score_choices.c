@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "bench/scoring.h"
+#include "bench/stop.h"
 #include "core/ops.h"
 #include "datasets/mmlu.h"
 #include "models/language.h"
@@ -121,7 +122,7 @@ static status ask_pass(struct choices *c)
     c->done += c->n;
     c->n = c->tokens = 0;
     if (c->s->progress) c->s->progress(c->s->ctx, c->done, c->left);
-    return ST_OK;
+    return stop_check();
 }
 
 /* ---- families ---- */
@@ -228,6 +229,7 @@ static status ask_all(struct choices *c, struct arena *arena)
         struct arena_mark mark = arena_mark(arena);
         status st = ask_subject(c, list, n, arena);
         arena_reset(arena, mark);
+        if (st == ST_INTERRUPTED) return st;
         if (st != ST_OK) return fail_in(st, "%s", mmlu_subject_table[t->rows.group[first]].name);
     }
     return ST_OK;

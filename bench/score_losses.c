@@ -1,5 +1,6 @@
 /* Losses of language-model sequences, a few at a time. */
 #include "bench/scoring.h"
+#include "bench/stop.h"
 #include "core/ops.h"
 #include "models/language.h"
 
@@ -43,8 +44,9 @@ static status run_pass(struct losses *l)
     arena_reset(session->scratch, scratch);
     l->done += l->n;
     l->n = l->tokens = 0;
-    if (st == ST_OK && l->s->progress) l->s->progress(l->s->ctx, l->done, l->left);
-    return st;
+    if (st != ST_OK) return st;
+    if (l->s->progress) l->s->progress(l->s->ctx, l->done, l->left);
+    return stop_check();
 }
 
 static status all_losses(struct losses *l, struct arena *arena)

@@ -4,6 +4,7 @@
 #include <string.h>
 #include "bench/ngram_scores.h"
 #include "bench/scoring.h"
+#include "bench/stop.h"
 #include "core/text.h"
 #include "datasets/lm.h"
 #include "datasets/unicode.h"
@@ -172,7 +173,7 @@ static status end_lines(struct writing *w)
     TRY(eval_log_flush(w->s->log));
     w->lines = 0;
     arena_reset(w->kept, w->empty);
-    return ST_OK;
+    return stop_check();
 }
 
 static status write_all(struct writing *w)

@@ -197,6 +197,11 @@ status file_remove(const char *path)
     return sys_unlink(path) == 0 || errno == ENOENT ? ST_OK : io_fail(path, "cannot remove it");
 }
 
+status file_rename(const char *from, const char *to)
+{
+    return sys_rename(from, to) == 0 || errno == ENOENT ? ST_OK : io_fail(from, "cannot rename it");
+}
+
 /* Whether the file ends in the middle of a line: what a full disk or a kill leaves of the last one. */
 static int ends_within_line(int fd)
 {
@@ -259,6 +264,11 @@ status file_ask_dir(const char *path, int *is_dir)
     int there = sys_stat(path, &st) == 0;
     *is_dir = there && S_ISDIR(st.st_mode);
     return there || is_users(errno) ? ST_OK : io_fail(path, "cannot look it up");
+}
+
+status file_room(const char *dir, double *bytes)
+{
+    return sys_room(dir, bytes) == 0 ? ST_OK : io_fail(dir, "cannot tell how much room is left");
 }
 
 static int by_name(const void *a, const void *b)

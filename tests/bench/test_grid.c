@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include "bench/claim.h"
 #include "bench/grid.h"
+#include "bench/stop.h"
 #include "core/file.h"
 #include "core/sha256.h"
 
@@ -48,8 +49,8 @@ static status act(const struct cell *c, void *ctx, progress_fn *progress, void *
     if (strcmp(c->row, "diverge") == 0) return fail(ST_DIVERGED, "the loss is nan at step 7");
     if (strcmp(c->row, "vanish") == 0) _exit(0);
     if (strcmp(c->row, "killed") == 0) raise(SIGKILL);
-    if (strcmp(c->row, "hang") == 0)
-        for (;;) pause();
+    for (; strcmp(c->row, "hang") == 0; usleep(20000)) TRY(stop_check());
+    while (strcmp(c->row, "deaf") == 0) pause();
     if (strcmp(c->row, "crash") == 0) {
         fprintf(stderr, "about to crash\n");
         raise(SIGABRT);
@@ -354,6 +355,28 @@ START_TEST(a_signal_ends_cells_and_keeps_the_rest)
 }
 END_TEST
 
+/* A cell that does not hear the first signal: the second ends it at once. */
+START_TEST(a_second_signal_does_not_wait)
+{
+    static const char *const what[] = {"deaf", "ok"};
+    make_experiment(what, 2);
+    pid_t driver = fork();
+    if (driver == 0) {
+        status st = drive((struct grid_options){.jobs = 1});
+        _exit(st == ST_OK && out.signal == SIGINT && out.left == 2 && out.failed == 0 && out.seconds < 60 ? 0 : 1);
+    }
+    usleep(600000);
+    kill(driver, SIGTERM);
+    int how;
+    usleep(600000);
+    ck_assert_int_eq(waitpid(driver, &how, WNOHANG), 0); /* it waits for the cell */
+    kill(driver, SIGINT);
+    waitpid(driver, &how, 0);
+    ck_assert_int_eq(how, 0);
+    no_claims_left();
+}
+END_TEST
+
 START_TEST(a_killed_driver_leaves_no_cell_running)
 {
     static const char *const what[] = {"hang"};
@@ -377,5 +400,5 @@ PG_TESTS(TEST(cells_known_to_be_done_start_no_process), TEST(one_bad_cell_does_n
          TEST(threads_are_shared_among_jobs), TEST(shards_part_the_grid), TEST(filters_choose_labels),
          TEST(claims_of_the_dead_are_taken_over), TEST(claims_tell_processes_of_one_number_apart),
          TEST(claims_on_recorded_cells_go), TEST(claims_of_the_living_are_waited_for), TEST(one_claim_at_a_time),
-         TEST(a_signal_ends_cells_and_keeps_the_rest),
+         TEST(a_signal_ends_cells_and_keeps_the_rest), TEST(a_second_signal_does_not_wait),
          TEST(a_killed_driver_leaves_no_cell_running))
