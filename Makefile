@@ -57,7 +57,7 @@ TEST_LIB := $(patsubst %.c,$(OUT)/%.o,$(wildcard tests/*.c tests/bad_methods/*.c
 TESTS    := $(TEST_SRC:%.c=$(OUT)/%)
 SLOW     := $(filter %_slow,$(TESTS))
 
-.PHONY: all help check test unit test-programs double-programs sanitized-tests cli golden lint layers format asan ubsan tsan double demo bench install clean mini FORCE
+.PHONY: all help check test unit test-programs double-programs sanitized-tests cli golden flips lint layers format asan ubsan tsan double demo bench install clean mini FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -68,6 +68,7 @@ help:
 	@echo "make test       all tests                  make golden   reference values in GOLDEN=$(GOLDEN)"
 	@echo "make lint       format, layers, analyser   make asan | ubsan | tsan   tests under a sanitizer"
 	@echo "make demo       the demo grid              make bench    speed of this machine"
+	@echo "make flips      FLIPS=4000 single changed bytes, all found"
 	@echo "make mini       rebuild the mini model     make install  PREFIX=$(PREFIX)"
 
 $(BUILD)/peftgrid: $(OUT)/peftgrid
@@ -142,6 +143,11 @@ $(OUT)/golden: $(patsubst %.c,$(OUT)/%.o,$(wildcard tests/golden/*.c)) $(LIB)
 
 golden: $(OUT)/golden
 	@$(OUT)/golden $(GOLDEN)
+
+# Single changed bytes in records, adapters, merged files and journals: fsck must find each.
+FLIPS ?= 4000
+flips: $(OUT)/tests/bench/test_fsck
+	@PEFTGRID_FLIPS=$(FLIPS) $<
 
 asan ubsan tsan:
 	@$(MAKE) --no-print-directory VARIANT=$@ BUILD=$(BUILD) sanitized-tests

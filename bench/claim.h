@@ -19,5 +19,7 @@ struct claim {
 status claim_take(const char *dir, const char *key, struct claim *, int *taken);
 void claim_beat(struct claim *); /* renews when it is time to; call it often */
 void claim_drop(struct claim *);
+/* Whether the owner of the claim file `path` is gone. */
+int claim_is_stale(const char *path);
 
 #endif
