@@ -66,7 +66,7 @@ FUZZ_SRC := $(wildcard tests/fuzz/fuzz*.c) tests/fuzz/reseal.c
 FUZZ_OBJ := $(FUZZ_SRC:%.c=$(OUT)/%.o) $(OUT)/gen/fuzz_table.o
 SLOW     := $(filter %_slow,$(TESTS))
 
-.PHONY: all help check test unit test-programs double-programs sanitized-tests cli golden lint layers format asan ubsan tsan fuzz double determinism \
+.PHONY: all help check test unit test-programs double-programs sanitized-tests cli golden flips lint layers format asan ubsan tsan fuzz double determinism \
         determinism-short emulated-programs emulated-tests crash crash-short reliability-short demo bench install clean mini FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
@@ -81,6 +81,7 @@ help:
 	@echo "make determinism  one content hash a method: threads, evaluation batches, compilers, vector widths"
 	@echo "make fuzz       hostile input, FUZZ_SECONDS=$(FUZZ_SECONDS)"
 	@echo "make demo       the demo grid              make bench    speed of this machine"
+	@echo "make flips      FLIPS=2000 single changed bytes, all found"
 	@echo "make mini       rebuild the mini model     make install  PREFIX=$(PREFIX)"
 
 $(BUILD)/peftgrid: $(OUT)/peftgrid
@@ -174,6 +175,11 @@ oom-short iofault-short: %-short: $(OUT)/%
 
 golden: $(OUT)/golden
 	@$(OUT)/golden $(GOLDEN)
+
+# Single changed bytes in records, adapters, merged files and journals: fsck must find each.
+FLIPS ?= 2000
+flips: $(OUT)/tests/bench/test_fsck
+	@PEFTGRID_FLIPS=$(FLIPS) CK_TIMEOUT_MULTIPLIER=10 $<
 
 asan ubsan tsan:
 	@$(MAKE) --no-print-directory VARIANT=$@ BUILD=$(BUILD) sanitized-tests

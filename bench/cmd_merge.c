@@ -163,6 +163,18 @@ static status copy_adapter(struct merge *m, const struct record *r, const struct
     return st;
 }
 
+/* The journal tells of merged records as it does of finished ones, so that fsck can compare them with it. */
+static status note_in_journal(struct merge *m, const struct record *r, const struct record_place *from,
+                              const char *path)
+{
+    char sum[SHA256_HEX];
+    const char *journal = path_join(m->arena, m->out, "journal.jsonl"), *id = record_get_string(r, "run/id", "");
+    if (!journal) return ST_MEMORY;
+    TRY(sha256_file(path, sum));
+    return journal_add(journal, "merged", id, record_get_string(r, "environment/label", ""), strrchr(path, '/') + 1,
+                       sum, from->name);
+}
+
 static status write_one(struct merge *m, const struct record *r, const struct record_place *place, int number)
 {
     if (!m->seen[number].chosen) return ST_OK;
@@ -170,6 +182,7 @@ static status write_one(struct merge *m, const struct record *r, const struct re
     if (!path) return ST_MEMORY;
     if (strcmp(path, place->file) == 0) return ST_OK; /* lies there already */
     TRY(record_write(r, path));
+    TRY(note_in_journal(m, r, place, path));
     return copy_adapter(m, r, place);
 }
 

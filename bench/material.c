@@ -19,7 +19,8 @@ static status add_note(struct material *m, const char *text)
 static status note_list(struct material *m, const struct run_list *list, int older, struct arena *a)
 {
     if (list->unreadable)
-        TRY(add_note(m, arena_printf(a, "%d files are no valid records and left out; the first: %s", list->unreadable,
+        TRY(add_note(m, arena_printf(a, "%d file%s no valid record%s and left out; the first: %s", list->unreadable,
+                                     list->unreadable == 1 ? " is" : "s are", list->unreadable == 1 ? "" : "s",
                                      list->first_fault)));
     if (older)
         TRY(add_note(
@@ -50,7 +51,7 @@ static status from_folder(const char *dir, const struct run_list *list, struct m
 {
     int older = 0;
     FAIL_IF(list->count == 0 && list->unreadable == 0, ST_INPUT, "%s: no records (*.h5) in this folder", dir);
-    FAIL_IF(list->count == 0 && !file_is_dir(dir), ST_INPUT, "%s", list->first_fault);
+    FAIL_IF(list->count == 0, ST_INPUT, "%s", list->first_fault);
     qsort(list->run, (size_t)list->count, sizeof *list->run, by_names);
     m->run = list->run;
     for (int i = 0; i < list->count; i++) {

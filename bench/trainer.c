@@ -93,7 +93,10 @@ static bool done_before(struct cell_work *w, status *verdict)
     struct record old;
     bool done = false;
     *verdict = ST_OK;
-    if (arena && file_exists(w->path) && record_read(w->path, arena, &old) == ST_OK) {
+    bool there = arena && file_exists(w->path);
+    if (there && record_read(w->path, arena, &old) != ST_OK) {
+        notice("%s; the cell is run again", status_message());
+    } else if (there) {
         const char *word = record_get_string(&old, "run/status", "");
         done = strcmp(word, "ok") == 0 || strcmp(word, "diverged") == 0;
         if (strcmp(word, "diverged") == 0)

@@ -312,6 +312,19 @@ status file_list(const char *dir, const char *suffix, struct arena *a, char ***n
     return ST_OK;
 }
 
+status file_remove_folder(const char *path, struct arena *arena)
+{
+    char **name;
+    int n;
+    TRY(file_list(path, NULL, arena, &name, &n));
+    for (int i = 0; i < n; i++) {
+        const char *file = path_join(arena, path, name[i]);
+        if (!file) return ST_MEMORY;
+        TRY(file_remove(file));
+    }
+    return sys_rmdir(path) == 0 ? ST_OK : io_fail(path, "cannot remove it");
+}
+
 char *path_join(struct arena *a, const char *dir, const char *name)
 {
     size_t n = strlen(dir);

@@ -45,9 +45,10 @@ status file_commit(const char *temp, const char *path);
  * also that of a line of which an earlier append could write a part only. */
 status file_append_line(const char *path, const char *line);
 
-status file_remove(const char *path);                 /* fine when there is none */
-status file_rename(const char *from, const char *to); /* fine when there is no `from` */
-status file_make_dirs(const char *path);              /* mkdir -p */
+status file_remove(const char *path);                        /* fine when there is none */
+status file_rename(const char *from, const char *to);        /* fine when there is no `from` */
+status file_remove_folder(const char *path, struct arena *); /* with the files in it; it has no folders */
+status file_make_dirs(const char *path);                     /* mkdir -p */
 /* Anything of that name, links followed; also a name about which the system gives no answer: opening it tells why. */
 int file_exists(const char *path);
 int file_is_dir(const char *path); /* 0 also when the system gives no answer */

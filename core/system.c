@@ -178,6 +178,13 @@ int sys_unlink(const char *path)
     return r;
 }
 
+int sys_rmdir(const char *path)
+{
+    int r;
+    CALL(r, refused(PLAIN, "rmdir", path, -1), rmdir(path));
+    return r;
+}
+
 int sys_mkdir(const char *path)
 {
     int r;

@@ -23,6 +23,7 @@ int sys_fstat(int fd, struct stat *);
 int sys_rename(const char *from, const char *to);
 int sys_link(const char *from, const char *to);
 int sys_unlink(const char *path);
+int sys_rmdir(const char *path);
 int sys_mkdir(const char *path);               /* mode 0777 */
 int sys_touch(const char *path);               /* its times become now */
 int sys_room(const char *path, double *bytes); /* free for this user on the disk of an existing path */

@@ -6,6 +6,9 @@
 #include <string.h>
 #include "core/jsonfile.h"
 
+/* What `git clone` leaves in the place of a large file where git-lfs is not installed. */
+static const char pointer[] = "version https://git-lfs";
+
 static const size_t index_max = 64u << 20;
 
 status checkpoint_map(struct checkpoint *c, const char *path, struct file_map *map)
@@ -15,6 +18,10 @@ status checkpoint_map(struct checkpoint *c, const char *path, struct file_map *m
     if (!own) return ST_MEMORY;
     NEW(more, c->arena, c->maps + 1);
     TRY(file_map(own, &m));
+    if (m.size >= sizeof pointer - 1 && memcmp(m.data, pointer, sizeof pointer - 1) == 0) {
+        file_unmap(&m);
+        return fail(ST_INPUT, "%s: only Git LFS's pointer to the weights; `git lfs pull` fetches them", path);
+    }
     if (c->maps > 0) memcpy(more, c->map, sizeof *more * (size_t)c->maps);
     more[c->maps++] = m;
     c->map = more;
