@@ -253,12 +253,24 @@ int file_is_dir(const char *path)
     return sys_stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
+static status look_up(const char *path, struct stat *st, int *is_there)
+{
+    *is_there = sys_stat(path, st) == 0;
+    return *is_there || is_users(errno) ? ST_OK : io_fail(path, "cannot look it up");
+}
+
+status file_ask(const char *path, int *is_there)
+{
+    struct stat st;
+    return look_up(path, &st, is_there);
+}
+
 status file_ask_dir(const char *path, int *is_dir)
 {
     struct stat st;
-    int there = sys_stat(path, &st) == 0;
-    *is_dir = there && S_ISDIR(st.st_mode);
-    return there || is_users(errno) ? ST_OK : io_fail(path, "cannot look it up");
+    TRY(look_up(path, &st, is_dir));
+    *is_dir = *is_dir && S_ISDIR(st.st_mode);
+    return ST_OK;
 }
 
 static int by_name(const void *a, const void *b)

@@ -14,11 +14,12 @@
 #include "tests/tiny_lm.h"
 
 /* A regression with files of its own, an adapter and correlations; a text task with a log of its evaluations. */
-static const char experiment_x[] = "[experiment]\nmodel = %s\ntasks = marks\nmethods = lora\nseeds = 1, 2\n"
-                                   "[task marks]\nformat = tsv\ntrain = train.tsv\ndev = dev.tsv\ntest = test.tsv\n"
-                                   "text_a = text\nlabel = mark\nregression = yes\nmetric = spearman, pearson\n"
-                                   "[train]\nlr = 1e-2\nsteps = 2\nbatch = 4\nthreads = 1\nmax_len = 16\n"
-                                   "save_adapter = yes\n[row lora]\nrank = 2\n";
+static const char experiment_x[] =
+    "[experiment]\nmodel = %s\ntasks = marks\nmethods = lora\nseeds = 1, 2\n"
+    "[task marks]\nformat = tsv\ntrain = train.tsv\ndev = dev.tsv\ntest = test.tsv\n"
+    "text_a = text\nlabel = mark\nregression = yes\nmetric = spearman, pearson\n"
+    "[train]\nlr = 1e-2\nsteps = 2\neval_steps = 1\nbatch = 4\nthreads = 1\nmax_len = 16\n"
+    "save_adapter = yes\n[row lora]\nrank = 2\n";
 static const char experiment_l[] =
     "[experiment]\nmodel = %s\ntasks = sayings\nmethods = lora\nseeds = 1\n"
     "[task sayings]\nstyle = completion\nformat = csv\ntrain = train.csv\ndev = dev.csv\n"
