@@ -57,7 +57,8 @@ TEST_LIB := $(patsubst %.c,$(OUT)/%.o,$(wildcard tests/*.c tests/bad_methods/*.c
 TESTS    := $(TEST_SRC:%.c=$(OUT)/%)
 SLOW     := $(filter %_slow,$(TESTS))
 
-.PHONY: all help check test unit test-programs double-programs sanitized-tests cli golden lint layers format asan ubsan tsan double demo bench install clean mini FORCE
+.PHONY: all help check test unit test-programs double-programs sanitized-tests cli golden lint layers format asan ubsan tsan double determinism \
+        determinism-short emulated-programs emulated-tests demo bench install clean mini FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -67,6 +68,7 @@ help:
 	@echo "make            build/peftgrid             make check    quick tests, under a minute"
 	@echo "make test       all tests                  make golden   reference values in GOLDEN=$(GOLDEN)"
 	@echo "make lint       format, layers, analyser   make asan | ubsan | tsan   tests under a sanitizer"
+	@echo "make determinism   one content hash a method: threads, evaluation batches, compilers, vector widths"
 	@echo "make demo       the demo grid              make bench    speed of this machine"
 	@echo "make mini       rebuild the mini model     make install  PREFIX=$(PREFIX)"
 
@@ -168,6 +170,32 @@ layers:
 format:
 	clang-format -i $(wildcard $(addsuffix /*.[ch],$(ROOMS)) tests/*.[ch] tests/*/*.[ch] tools/*.c)
 
+# ---- determinism ----------------------------------------------------------------------------------------------------
+# A program whose AVX-512 kernels run on any machine with AVX2: see tests/determinism/emulated_avx512.h.
+EMULATED  := $(addprefix $(OUT)/emulated/,core/gemm_avx512.o core/rows_avx512.o core/cpu.o)
+EMULATE   := $(AVX2) -O1 -Wno-psabi -DPG_EMULATED_AVX512
+KERNELS   := gemm ops nf4 bits bayesian_bits wsrc
+$(OUT)/emulated/core/%_avx512.o: EMULATE += -include tests/determinism/emulated_avx512.h
+
+$(OUT)/emulated/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(EMULATE) -MMD -MP -c -o $@ $<
+
+$(OUT)/peftgrid-emulated: $(OUT)/bench/main.o $(EMULATED) $(LIB)
+	$(CC) -o $@ $^ $(LDLIBS)
+
+$(OUT)/emulated/test_%: $(OUT)/tests/core/test_%.o $(EMULATED) $(TEST_LIB) $(LIB)
+	$(CC) -o $@ $^ -lcheck -lsubunit -lrt $(LDLIBS)
+
+emulated-programs: $(OUT)/peftgrid-emulated
+
+emulated-tests: $(KERNELS:%=$(OUT)/emulated/test_%)
+	@sh tools/run-tests.sh $^
+
+# Needs clang and libsimde-dev; what is missing is skipped by name.
+determinism determinism-short: all
+	@sh tests/determinism/run.sh $@
+
 # ---- use ------------------------------------------------------------------------------------------------------------
 demo: all
 	@sh tools/demo.sh
@@ -187,4 +215,4 @@ install: all
 clean:
 	rm -rf $(BUILD)
 
--include $(OBJECTS:.o=.d) $(OUT)/bench/main.d $(TESTS:=.d) $(TEST_LIB:.o=.d) $(patsubst %.c,$(OUT)/%.d,$(wildcard tests/golden/*.c))
+-include $(OBJECTS:.o=.d) $(EMULATED:.o=.d) $(OUT)/bench/main.d $(TESTS:=.d) $(TEST_LIB:.o=.d) $(patsubst %.c,$(OUT)/%.d,$(wildcard tests/golden/*.c))

@@ -4,13 +4,20 @@
 #include "bench/cell_data.h"
 #include "models/model.h"
 
+/* What the cells of one data set share. */
+struct known_data {
+    const struct cell *cell; /* the first of them */
+    char tokenizer_hash[65], data_hash[65];
+    struct known_data *next;
+};
+
 struct cell_namer {
     const char *cache_dir;
-    struct arena *model_arena, *data_arena;
+    struct arena *arena;   /* of what is known */
+    struct arena *reading; /* of a model or data set while it is hashed */
     char model_hash[65];
-    const char *model_path;  /* whose hash that is; NULL: none yet */
-    struct cell_data data;   /* of the last cell */
-    const struct cell *last; /* NULL: none yet */
+    const char *model_path; /* whose hash that is; NULL: none yet */
+    struct known_data *known;
 };
 
 status cell_namer_open(const char *cache_dir, struct arena *arena, struct cell_namer **out)
@@ -18,9 +25,9 @@ status cell_namer_open(const char *cache_dir, struct arena *arena, struct cell_n
     *out = NULL;
     ZNEW(*out, arena, 1);
     (*out)->cache_dir = cache_dir;
-    (*out)->model_arena = arena_new("model");
-    (*out)->data_arena = arena_new("data");
-    return (*out)->model_arena && (*out)->data_arena ? ST_OK : ST_MEMORY;
+    (*out)->arena = arena;
+    (*out)->reading = arena_new("inputs of a cell");
+    return (*out)->reading ? ST_OK : ST_MEMORY;
 }
 
 static status hash_model(struct cell_namer *n, const char *path)
@@ -30,8 +37,9 @@ static status hash_model(struct cell_namer *n, const char *path)
     struct rng rng = {0};
     const struct model_spec spec = {.path = path, .head = HEAD_CLASSIFY, .num_labels = 2, .rng = &rng};
     if (n->model_path && strcmp(n->model_path, path) == 0) return ST_OK;
-    TRY(registry_init(&reg, n->model_arena));
-    TRY(model_open(&spec, n->model_arena, &reg, &model));
+    arena_reset(n->reading, (struct arena_mark){0});
+    TRY(registry_init(&reg, n->reading));
+    TRY(model_open(&spec, n->reading, &reg, &model));
     memcpy(n->model_hash, model->hash, sizeof n->model_hash);
     model_close(model);
     n->model_path = path;
@@ -46,31 +54,38 @@ static int same_data(const struct cell *a, const struct cell *b)
            a->train.max_dev == b->train.max_dev && strcmp(from_a, from_b) == 0;
 }
 
-static status hash_data(struct cell_namer *n, const struct cell *c)
+/* Lists of options make the cells of one data set alternate with others': each set is read once. */
+static status hash_data(struct cell_namer *n, const struct cell *c, const struct known_data **out)
 {
-    if (n->last && same_data(n->last, c)) return ST_OK;
-    if (n->last) cell_data_close(&n->data);
-    n->last = NULL;
-    arena_reset(n->data_arena, (struct arena_mark){0});
-    status st = cell_data_load(c, n->cache_dir, n->data_arena, &n->data);
-    if (st == ST_OK)
-        n->last = c;
-    else
-        cell_data_close(&n->data);
+    struct cell_data data;
+    struct known_data *new;
+    for (struct known_data *k = n->known; k; k = k->next)
+        if (same_data(k->cell, c)) {
+            *out = k;
+            return ST_OK;
+        }
+    ZNEW(new, n->arena, 1);
+    arena_reset(n->reading, (struct arena_mark){0});
+    status st = cell_data_load(c, n->cache_dir, n->reading, &data);
+    if (st == ST_OK) {
+        *new = (struct known_data){.cell = c, .next = n->known};
+        memcpy(new->tokenizer_hash, data.tokenizer->hash, sizeof new->tokenizer_hash);
+        memcpy(new->data_hash, data.hash, sizeof new->data_hash);
+        *out = n->known = new;
+    }
+    cell_data_close(&data);
     return st;
 }
 
 status cell_name(struct cell_namer *n, const struct cell *c, char id[65])
 {
+    const struct known_data *data;
     TRY(hash_model(n, c->model_path));
-    TRY(hash_data(n, c));
-    return cell_id(c, n->model_hash, n->data.tokenizer->hash, n->data.hash, id);
+    TRY(hash_data(n, c, &data));
+    return cell_id(c, n->model_hash, data->tokenizer_hash, data->data_hash, id);
 }
 
 void cell_namer_close(struct cell_namer *n)
 {
-    if (!n) return;
-    if (n->last) cell_data_close(&n->data);
-    arena_free(n->data_arena);
-    arena_free(n->model_arena);
+    if (n) arena_free(n->reading);
 }

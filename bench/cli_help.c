@@ -27,7 +27,8 @@ static const struct {
 } variables[] = {
     {"PEFTGRID_MODELS", "folder of models that an experiment names shortly; searched before ~/.cache/peftgrid/models"},
     {"PEFTGRID_DATA", "folder of data sets that an experiment names shortly; searched before ~/.cache/peftgrid/data"},
-    {"PEFTGRID_CPU", "generic, avx2 or avx512: use no more of the processor than this; changes speed, not results"},
+    {"PEFTGRID_CPU",
+     "generic, avx2 or avx512: the processor's instructions to use, at most; changes speed, not results"},
     {"XDG_CACHE_HOME", "used in place of ~/.cache"},
 };
 enum { VARIABLES = sizeof variables / sizeof variables[0] };

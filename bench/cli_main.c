@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "bench/cli.h"
+#include "core/cpu.h"
 #include "core/system.h"
 
 static status dispatch(int argc, char **argv, struct arena *arena)
@@ -77,6 +78,7 @@ int cli_main(int argc, char **argv)
 {
     struct output output = {0};
     status st = output_begin(&output);
+    if (st == ST_OK) st = cpu_from_environment();
     struct arena *arena = st == ST_OK ? arena_new("command") : NULL;
     if (st == ST_OK) st = arena ? dispatch(argc, argv, arena) : ST_MEMORY;
     st = output_end(&output, st);

@@ -5,6 +5,7 @@
 #include "bench/cell_name.h"
 #include "bench/cli.h"
 #include "bench/grid.h"
+#include "bench/grid_done.h"
 #include "bench/paths.h"
 #include "bench/tuning.h"
 #include "core/file.h"
@@ -129,7 +130,13 @@ static status run_cells(const struct runner *r, const struct experiment *e)
     TRY(grid_select(e, &r->grid, r->arena, &index, &cells));
     if (r->o->dry_run) return print_cells(e, index, cells, r->cache, r->arena);
     struct run_paths paths = {.runs_dir = e->runs_dir, .cache_dir = r->cache, .force = r->o->force};
-    TRY(grid_run(e, &r->grid, index, cells, run_one, &paths, r->arena, &out));
+    struct grid_options grid = r->grid;
+    unsigned char *done;
+    if (!r->o->force) {
+        TRY(grid_done(e, index, cells, r->cache, r->arena, &done));
+        grid.done = done;
+    }
+    TRY(grid_run(e, &grid, index, cells, run_one, &paths, r->arena, &out));
     return summary(e, &out);
 }
 

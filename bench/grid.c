@@ -88,6 +88,14 @@ static const char *cause_of(const struct child_report *r)
     return r->st == ST_DIVERGED ? "diverged" : "failed";
 }
 
+static void skip_cell(struct grid *g, int i)
+{
+    g->state[i] = ENDED;
+    g->ended++;
+    g->out->skipped++;
+    grid_eta_skip(&g->eta, i);
+}
+
 static status note_failure(struct grid *g, const struct child *c, const char *label)
 {
     struct grid_failure *f = &g->out->failure[g->out->failed++];
@@ -110,14 +118,13 @@ static status end_cell(struct grid *g, int slot)
         g->state[c->cell] = WAITING;
         return ST_OK;
     }
-    g->state[c->cell] = ENDED;
-    g->ended++;
     progress_time(seconds, time_text, sizeof time_text);
     if (c->last.st == ST_OK && c->last.skipped) {
-        g->out->skipped++;
-        grid_eta_skip(&g->eta, c->cell);
+        skip_cell(g, c->cell);
         return ST_OK;
     }
+    g->state[c->cell] = ENDED;
+    g->ended++;
     grid_eta_end(&g->eta, c->cell, seconds);
     if (c->last.st == ST_OK) {
         g->out->done++;
@@ -287,7 +294,10 @@ static status prepare(struct grid *g)
     ZNEW(g->child, g->arena, jobs);
     ZNEW(g->told, g->arena, jobs);
     ZNEW(g->out->failure, g->arena, g->count + 1);
-    return grid_eta_init(&g->eta, g->e, g->index, g->count, g->arena);
+    TRY(grid_eta_init(&g->eta, g->e, g->index, g->count, g->arena));
+    for (int i = 0; i < g->count; i++)
+        if (g->o->done && g->o->done[i]) skip_cell(g, i);
+    return ST_OK;
 }
 
 status grid_run(const struct experiment *e, const struct grid_options *o, const int *index, int count, grid_cell_fn *fn,

@@ -22,6 +22,7 @@ struct grid_options {
     int shard, shards;  /* this is part shard (from 1) of shards; shards <= 1: all */
     const char *filter; /* patterns on labels, separated by commas; "" all. Without * or ? a part of the label */
     enum progress_mode progress;
+    const unsigned char *done; /* [count] 1: nothing to do for that cell (grid_done.h); NULL: not known */
 };
 
 struct grid_failure {

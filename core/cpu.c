@@ -1,4 +1,4 @@
-/* Processor class, name and denormal policy. The class is decided once, from CPUID and the environment, and only
+/* Processor class, name and denormal policy. The class is decided once, from CPUID or the environment, and only
  * chooses between kernels that give the same bits. */
 #include "core/cpu.h"
 
@@ -15,10 +15,14 @@ const char *cpu_class_name(enum cpu_class c)
     return class_name[c];
 }
 
-/* 1 when the processor and the operating system (XCR0: who saves the registers) both know the class's vectors. */
+/* 1 when the processor and the operating system (XCR0: who saves the registers) both know the class's vectors. With
+ * PG_EMULATED_AVX512 the kernels of AVX-512 are made of AVX2's instructions: see tests/determinism. */
 int cpu_has(enum cpu_class c)
 {
     if (c == CPU_GENERIC) return 1;
+#ifdef PG_EMULATED_AVX512
+    if (c == CPU_AVX512) c = CPU_AVX2;
+#endif
     unsigned a, b, f1, d, b7, c7, d7;
     if (!__get_cpuid(1, &a, &b, &f1, &d) || !__get_cpuid_count(7, 0, &a, &b7, &c7, &d7)) return 0;
     if (!(f1 & bit_OSXSAVE)) return 0;
@@ -32,17 +36,7 @@ int cpu_has(enum cpu_class c)
 
 static enum cpu_class best(void)
 {
-    enum cpu_class c = cpu_has(CPU_AVX512) ? CPU_AVX512 : cpu_has(CPU_AVX2) ? CPU_AVX2 : CPU_GENERIC;
-    const char *want = getenv("PEFTGRID_CPU");
-    if (want == NULL || *want == '\0') return c;
-    for (int i = CPU_GENERIC; i <= CPU_AVX512; i++) {
-        if (strcmp(want, class_name[i]) != 0) continue;
-        if (cpu_has((enum cpu_class)i)) return (enum cpu_class)i;
-        notice("PEFTGRID_CPU=%s: this machine lacks it; using %s", want, class_name[c]);
-        return c;
-    }
-    notice("PEFTGRID_CPU=%s is none of generic, avx2, avx512; using %s", want, class_name[c]);
-    return c;
+    return cpu_has(CPU_AVX512) ? CPU_AVX512 : cpu_has(CPU_AVX2) ? CPU_AVX2 : CPU_GENERIC;
 }
 
 static atomic_int current = -1;
@@ -63,6 +57,20 @@ status cpu_force(enum cpu_class c)
             c > CPU_AVX512 ? "such processor class" : class_name[c]);
     atomic_store(&current, (int)c);
     return ST_OK;
+}
+
+/* Asking for what is not there must not be answered by something else: whoever compares classes would compare one with
+ * itself. */
+status cpu_from_environment(void)
+{
+    const char *want = getenv("PEFTGRID_CPU");
+    if (want == NULL || *want == '\0') return ST_OK;
+    for (int c = CPU_GENERIC; c <= CPU_AVX512; c++)
+        if (strcmp(want, class_name[c]) == 0) {
+            status st = cpu_force((enum cpu_class)c);
+            return st == ST_OK ? ST_OK : fail_in(st, "PEFTGRID_CPU");
+        }
+    return fail(ST_USAGE, "PEFTGRID_CPU is '%s', expected generic, avx2 or avx512", want);
 }
 
 const char *cpu_model(void)

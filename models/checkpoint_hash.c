@@ -13,7 +13,7 @@
 #include <time.h>
 #include "core/sha256.h"
 
-enum { FRESH_SECONDS = 3 };
+enum { FRESH_SECONDS = 3, RELEASE_BYTES = 64 << 20 };
 static const size_t cache_max = 4u << 20;
 
 struct hashing {
@@ -31,9 +31,11 @@ static void add_row(void *ctx, const unsigned char *p, size_t n, size_t step)
     for (size_t i = 0; i < n; i++) sha256_add(h->sha, p + i * step, h->element);
 }
 
+/* Pages are given back as it goes: reading all of a large checkpoint must not fill the memory with it. */
 static void hash_contents(const struct checkpoint *c, char hex[65])
 {
     struct sha256 sha;
+    size_t unreleased = 0;
     sha256_begin(&sha);
     for (int i = 0; i < c->count; i++) {
         const struct tensor *t = &c->tensor[i];
@@ -46,6 +48,10 @@ static void hash_contents(const struct checkpoint *c, char hex[65])
         }
         sha256_add(&sha, "", 1);
         tensor_each_row(t, add_row, &(struct hashing){&sha, (size_t)dtype_bytes(t->dtype)});
+        unreleased += tensor_size(t) * (size_t)dtype_bytes(t->dtype);
+        if (unreleased < RELEASE_BYTES) continue;
+        checkpoint_release(c);
+        unreleased = 0;
     }
     sha256_end(&sha, hex);
 }

@@ -77,7 +77,7 @@ static status frame(struct record *r, const char *path, enum item_type type, int
             item_type_name(s->type), item_type_name(type));
     FAIL_IF(schema_rank(s) != rank, ST_INTERNAL, "the record item %s has %d dimensions in the schema (%s), not %d",
             path, schema_rank(s), s->dims, rank);
-    *it = (struct record_item){.type = type, .rank = rank, .n = 1};
+    *it = (struct record_item){.schema = s, .type = type, .rank = rank, .n = 1};
     for (int i = 0; i < rank; i++) {
         it->dim[i] = dims[i];
         FAIL_IF(dims[i] && it->n > SIZE_MAX / 64 / dims[i], ST_INTERNAL, "the record item %s is too large", path);
@@ -144,11 +144,10 @@ status record_reals(struct record *r, const char *path, const double *v, int ran
     return copy_reals(r, path, ITEM_REALS, v, rank, dims);
 }
 
-static int named(const char *path, const char *const *name, size_t n)
+static int named(const struct record_item *it, const char *const *name, size_t n)
 {
-    const struct schema_item *s = n ? schema_find(path) : NULL;
-    for (size_t i = 0; s && i < n; i++)
-        if (strcmp(s->path, name[i]) == 0) return 1;
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(it->schema->path, name[i]) == 0) return 1;
     return 0;
 }
 
@@ -170,6 +169,6 @@ status record_copy(const struct record *r, const char *const *without, size_t n,
 {
     TRY(record_init(copy, arena));
     for (int i = 0; i < r->count; i++)
-        if (!named(r->item[i].path, without, n)) TRY(copy_item(&r->item[i], copy));
+        if (!named(&r->item[i], without, n)) TRY(copy_item(&r->item[i], copy));
     return ST_OK;
 }

@@ -51,6 +51,7 @@ status record_path(char out[RECORD_PATH], const char *pattern, const char *first
 
 struct record_item {
     const char *path;
+    const struct schema_item *schema; /* its row of the table */
     enum item_type type;
     int rank;
     size_t dim[3], n; /* n = product; 1 for scalars */

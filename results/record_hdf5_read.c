@@ -42,20 +42,16 @@ static status find_shape(struct reader *r, const char *path, hid_t type, hid_t s
     return ST_OK;
 }
 
-static hid_t memory_type(const struct found *f)
-{
-    return f->letter == 's'   ? hdf5_string_type(f->width)
-           : f->letter == 'i' ? H5Tcopy(H5T_NATIVE_INT64)
-                              : H5Tcopy(H5T_NATIVE_DOUBLE);
-}
-
 /* Strings of fixed width as C strings. */
 static status unpack_strings(struct arena *a, const char *flat, const struct found *f, const char ***out)
 {
     NEW(*out, a, f->n + 1);
     for (size_t i = 0; i < f->n; i++) {
-        char *s = arena_printf(a, "%.*s", (int)f->width, flat + i * f->width);
+        const size_t n = strnlen(flat + i * f->width, f->width);
+        char *s = arena_alloc(a, n + 1);
         if (!s) return ST_MEMORY;
+        memcpy(s, flat + i * f->width, n);
+        s[n] = '\0';
         (*out)[i] = s;
     }
     return ST_OK;
@@ -93,6 +89,14 @@ static status keep(struct reader *r, const char *path, const struct found *f, co
     return st == ST_OK ? ST_OK : fail_in(st == ST_INTERNAL ? ST_INPUT : st, "%s", r->file);
 }
 
+/* Numbers in the machine's byte order, texts as they lie in the file. */
+static herr_t read_bytes(hid_t id, hid_t type, const struct found *f, int attribute, void *v)
+{
+    hid_t mem = f->letter == 's' ? type : f->letter == 'i' ? H5T_NATIVE_INT64 : H5T_NATIVE_DOUBLE;
+    if (attribute) return H5Aread(id, mem, v);
+    return f->n ? H5Dread(id, mem, H5S_ALL, H5S_ALL, H5P_DEFAULT, v) : 0;
+}
+
 /* Reads the value of an attribute or a data set (id) and keeps it. */
 static status read_value(struct reader *r, const char *path, hid_t id, int attribute)
 {
@@ -100,16 +104,14 @@ static status read_value(struct reader *r, const char *path, hid_t id, int attri
     struct found f;
     status st = find_shape(r, path, type, space, &f);
     if (st == ST_OK) {
-        hid_t mem = memory_type(&f);
         void *v = heap_zalloc(f.n * f.width);
         if (!v)
             st = fail(ST_MEMORY, "out of memory: %zu bytes for %s of %s", f.n * f.width, path, r->file);
-        else if ((attribute ? H5Aread(id, mem, v) : f.n ? H5Dread(id, mem, H5S_ALL, H5S_ALL, H5P_DEFAULT, v) : 0) < 0)
+        else if (read_bytes(id, type, &f, attribute, v) < 0)
             st = hdf5_fail(ST_INPUT, r->file, "cannot read", path);
         else
             st = keep(r, path, &f, v);
         heap_free(v);
-        H5Tclose(mem);
     }
     if (space >= 0) H5Sclose(space);
     if (type >= 0) H5Tclose(type);
@@ -123,32 +125,38 @@ static status join(struct reader *r, const char *group, const char *name, char o
     return ST_OK;
 }
 
-static status read_attributes(struct reader *r, hid_t g, const char *group)
+/* A group being walked: what HDF5 hands to its callbacks. */
+struct walk {
+    struct reader *r;
+    const char *group;
+    int depth;
+    status st;
+};
+
+static status read_attribute(struct reader *r, hid_t g, const char *group, const char *name)
 {
-    H5O_info_t info;
-    if (H5Oget_info2(g, &info, H5O_INFO_NUM_ATTRS) < 0)
-        return hdf5_fail(ST_INPUT, r->file, "cannot read the group", group);
-    for (hsize_t i = 0; i < info.num_attrs; i++) {
-        char name[RECORD_PATH], path[RECORD_PATH];
-        hid_t a = H5Aopen_by_idx(g, ".", H5_INDEX_NAME, H5_ITER_INC, i, H5P_DEFAULT, H5P_DEFAULT);
-        if (a < 0 || H5Aget_name(a, sizeof name, name) < 0) {
-            return hdf5_fail(ST_INPUT, r->file, "cannot read an attribute of", group);
-        }
-        status st = join(r, group, name, path);
-        if (st == ST_OK) st = read_value(r, path, a, 1);
-        H5Aclose(a);
-        TRY(st);
-    }
-    return ST_OK;
+    char path[RECORD_PATH];
+    TRY(join(r, group, name, path));
+    hid_t a = H5Aopen(g, name, H5P_DEFAULT);
+    if (a < 0) return hdf5_fail(ST_INPUT, r->file, "cannot read an attribute of", group);
+    status st = read_value(r, path, a, 1);
+    H5Aclose(a);
+    return st;
+}
+
+static herr_t on_attribute(hid_t g, const char *name, const H5A_info_t *info, void *walk)
+{
+    struct walk *w = walk;
+    (void)info;
+    w->st = read_attribute(w->r, g, w->group, name);
+    return w->st != ST_OK; /* not 0 ends the iteration */
 }
 
 static status read_group(struct reader *r, hid_t g, const char *group, int depth);
 
-static status read_link(struct reader *r, hid_t g, const char *group, hsize_t i, int depth)
+static status read_link(struct reader *r, hid_t g, const char *group, const char *name, int depth)
 {
-    char name[RECORD_PATH], path[RECORD_PATH];
-    if (H5Lget_name_by_idx(g, ".", H5_INDEX_NAME, H5_ITER_INC, i, name, sizeof name, H5P_DEFAULT) < 0)
-        return hdf5_fail(ST_INPUT, r->file, "cannot list the group", group);
+    char path[RECORD_PATH];
     TRY(join(r, group, name, path));
     hid_t id = H5Oopen(g, name, H5P_DEFAULT);
     if (id < 0) return hdf5_fail(ST_INPUT, r->file, "cannot open", path);
@@ -160,14 +168,23 @@ static status read_link(struct reader *r, hid_t g, const char *group, hsize_t i,
     return st;
 }
 
+static herr_t on_link(hid_t g, const char *name, const H5L_info_t *info, void *walk)
+{
+    struct walk *w = walk;
+    (void)info;
+    w->st = read_link(w->r, g, w->group, name, w->depth);
+    return w->st != ST_OK;
+}
+
+/* By iteration: asking for the i-th attribute makes HDF5 sort them all each time. */
 static status read_group(struct reader *r, hid_t g, const char *group, int depth)
 {
-    H5G_info_t info;
+    struct walk w = {.r = r, .group = group, .depth = depth, .st = ST_OK};
     FAIL_IF(depth > DEEPEST_GROUP, ST_INPUT, "%s: the groups below '%s' are nested too deeply", r->file, group);
-    TRY(read_attributes(r, g, group));
-    if (H5Gget_info(g, &info) < 0) return hdf5_fail(ST_INPUT, r->file, "cannot read the group", group);
-    for (hsize_t i = 0; i < info.nlinks; i++) TRY(read_link(r, g, group, i, depth));
-    return ST_OK;
+    herr_t end = H5Aiterate2(g, H5_INDEX_NAME, H5_ITER_NATIVE, NULL, on_attribute, &w);
+    if (end == 0) end = H5Literate(g, H5_INDEX_NAME, H5_ITER_NATIVE, NULL, on_link, &w);
+    if (w.st != ST_OK) return w.st;
+    return end == 0 ? ST_OK : hdf5_fail(ST_INPUT, r->file, "cannot read the group", group);
 }
 
 static status read_root(struct reader *r, hid_t file)

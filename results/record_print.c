@@ -80,7 +80,7 @@ static int begins_group(const struct record *r, int i, const struct schema_item 
 {
     for (int k = 0; k < r->count; k++) {
         if (k == i || !same_group(r->item[k].path, r->item[i].path)) continue;
-        const struct schema_item *other = schema_find(r->item[k].path);
+        const struct schema_item *other = r->item[k].schema;
         if (other < row || (other == row && k < i)) return 0;
     }
     return 1;
@@ -108,8 +108,7 @@ static void print_group(FILE *f, const struct record *r, const char *first, cons
     fprintf(f, "\n%.*s\n", group_length(first), first);
     for (; row->path; row++)
         for (int k = 0; k < r->count; k++)
-            if (same_group(r->item[k].path, first) && schema_find(r->item[k].path) == row)
-                print_item(f, &r->item[k], width, full);
+            if (same_group(r->item[k].path, first) && r->item[k].schema == row) print_item(f, &r->item[k], width, full);
 }
 
 void record_print(FILE *f, const struct record *r, int full)
@@ -119,6 +118,5 @@ void record_print(FILE *f, const struct record *r, int full)
     fprintf(f, "content hash %s\n", hash);
     for (const struct schema_item *row = schema_table; row->path; row++)
         for (int i = 0; i < r->count; i++)
-            if (schema_find(r->item[i].path) == row && begins_group(r, i, row))
-                print_group(f, r, r->item[i].path, row, full);
+            if (r->item[i].schema == row && begins_group(r, i, row)) print_group(f, r, r->item[i].path, row, full);
 }

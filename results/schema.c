@@ -185,19 +185,19 @@ const char *item_type_name(enum item_type type)
     return names[type];
 }
 
-/* Whether the path's components equal the pattern's; {} matches any one name. */
+/* Whether the path is of the pattern's form; {} stands for one whole name, which is not empty. */
 static int path_matches(const char *pattern, const char *path)
 {
-    while (*pattern && *path) {
-        size_t a = strcspn(pattern, "/"), b = strcspn(path, "/");
-        int wild = a == 2 && memcmp(pattern, "{}", 2) == 0;
-        if (b == 0 || (!wild && (a != b || memcmp(pattern, path, a) != 0))) return 0;
-        pattern += a;
-        path += b;
+    for (;; pattern++, path++) {
+        if (pattern[0] == '{') {
+            const char *name = path;
+            while (*path && *path != '/') path++;
+            if (path == name) return 0;
+            pattern += 2;
+        }
         if (*pattern != *path) return 0;
-        if (*pattern) pattern++, path++;
+        if (!*pattern) return 1;
     }
-    return *pattern == *path;
 }
 
 const struct schema_item *schema_find(const char *path)
@@ -254,8 +254,7 @@ static status check_instances(const struct record *r, const struct schema_item *
     const char *last = s->path + pn + 1;
     int found = 0;
     for (int i = 0; i < r->count; i++) {
-        const struct schema_item *other = schema_find(r->item[i].path);
-        if (!other) return fail(ST_INTERNAL, "the record item %s is not in the schema", r->item[i].path);
+        const struct schema_item *other = r->item[i].schema;
         if (other == s) found = 1;
         if (strcmp(last, "{}") == 0 || group_length(other->path) != pn || memcmp(other->path, s->path, pn) != 0)
             continue;

@@ -93,6 +93,21 @@ static void no_claims_left(void)
     ck_assert_int_eq(n, 0);
 }
 
+START_TEST(cells_known_to_be_done_start_no_process)
+{
+    static const char *const what[] = {"fail", "ok", "crash"};
+    static const unsigned char done[] = {1, 0, 1};
+    make_experiment(what, 3);
+    ck_ok(drive((struct grid_options){.done = done}));
+    ck_assert_int_eq(out.cells, 3);
+    ck_assert_int_eq(out.done, 1);
+    ck_assert_int_eq(out.skipped, 2);
+    ck_assert_int_eq(out.failed, 0);
+    ck_assert_int_eq(count_of(read_journal(), "\n"), 2); /* started, finished */
+    no_claims_left();
+}
+END_TEST
+
 START_TEST(one_bad_cell_does_not_stop_the_rest)
 {
     static const char *const what[] = {"ok",     "fail", "crash",  "ok",   "diverge",
@@ -312,7 +327,7 @@ START_TEST(a_killed_driver_leaves_no_cell_running)
 }
 END_TEST
 
-PG_TESTS(TEST(one_bad_cell_does_not_stop_the_rest), TEST(threads_are_shared_among_jobs), TEST(shards_part_the_grid),
-         TEST(filters_choose_labels), TEST(claims_of_the_dead_are_taken_over),
-         TEST(claims_of_the_living_are_waited_for), TEST(one_claim_at_a_time),
+PG_TESTS(TEST(cells_known_to_be_done_start_no_process), TEST(one_bad_cell_does_not_stop_the_rest),
+         TEST(threads_are_shared_among_jobs), TEST(shards_part_the_grid), TEST(filters_choose_labels),
+         TEST(claims_of_the_dead_are_taken_over), TEST(claims_of_the_living_are_waited_for), TEST(one_claim_at_a_time),
          TEST(a_signal_ends_cells_and_keeps_the_rest), TEST(a_killed_driver_leaves_no_cell_running))

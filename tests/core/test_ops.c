@@ -481,6 +481,26 @@ START_TEST(sixteen_lanes_everywhere)
 }
 END_TEST
 
+START_TEST(the_environment_chooses_the_class)
+{
+    setenv("PEFTGRID_CPU", "generic", 1);
+    ck_ok(cpu_from_environment());
+    ck_assert_int_eq(cpu_class(), CPU_GENERIC);
+    setenv("PEFTGRID_CPU", "", 1);
+    ck_ok(cpu_from_environment());
+    setenv("PEFTGRID_CPU", "avx1024", 1);
+    ck_fails(cpu_from_environment(), ST_USAGE, "PEFTGRID_CPU is 'avx1024', expected generic, avx2 or avx512");
+    for (int c = CPU_AVX2; c <= CPU_AVX512; c++) {
+        setenv("PEFTGRID_CPU", cpu_class_name((enum cpu_class)c), 1);
+        if (cpu_has((enum cpu_class)c))
+            ck_ok(cpu_from_environment());
+        else
+            ck_fails(cpu_from_environment(), ST_UNSUPPORTED, "PEFTGRID_CPU: this machine has no avx");
+    }
+    unsetenv("PEFTGRID_CPU");
+}
+END_TEST
+
 /* Enough rows for several threads; the second product is made in place. */
 START_TEST(products_by_element)
 {
@@ -508,4 +528,4 @@ PG_TESTS(TEST(products_by_element), LOOP_TEST(same_bits_everywhere, 0, RUNS),
          LOOP_TEST(rows_do_not_see_each_other, 0, RUNS), LOOP_TEST(like_the_naive_forms, 0, WIDTHS),
          TEST(activations_like_the_naive_forms), TEST(gates_like_the_naive_forms), TEST(rotation_like_the_naive_form),
          TEST(portable_sine_and_cosine), TEST(losses_like_the_naive_forms), TEST(in_and_out_may_be_the_same),
-         TEST(not_finite), TEST(whole_arrays), TEST(sixteen_lanes_everywhere))
+         TEST(not_finite), TEST(whole_arrays), TEST(sixteen_lanes_everywhere), TEST(the_environment_chooses_the_class))

@@ -18,3 +18,4 @@ try run x.ini --shard 3/2
 try run nothing.ini
 try run mini_dmo
 try run ./nothing.ini
+PEFTGRID_CPU=avx1024 try list methods

@@ -1,0 +1,117 @@
+#!/bin/sh
+# run.sh determinism|determinism-short: every registered method on a small encoder and a small decoder, trained again with
+# other numbers of threads, evaluation batches, compilers and vector widths. The content hash of its record must be one and
+# the same. The short form takes five of the 72 combinations, in which every value occurs, and shorter runs.
+# One PASS or FAIL line a method; what this machine lacks is a SKIP line. Last line: 'N passed, N failed, N skipped'.
+set -u
+here=$(cd "$(dirname "$0")" && pwd)
+cd "$here/../.." || exit 1
+form=$1
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+build=${BUILD:-build}
+gcc=$build/release
+skipped=0
+skip() {
+    echo "SKIP determinism: $1"
+    skipped=$((skipped + 1))
+}
+build_with() { # build_with TARGET...: with clang
+    ${MAKE:-make} -s -j"$(nproc)" CC="${CLANG:-clang}" CXX="${CLANGXX:-clang++}" BUILD="$build/clang" VARIANT=release "$@" >"$work/log" 2>&1 ||
+        { cat "$work/log"; echo "FAIL determinism: no build of $* with clang"; exit 1; }
+}
+
+# ---- what there is to run -----------------------------------------------------------------------------------------------
+compilers=gcc
+if command -v clang >/dev/null; then
+    compilers="gcc clang"
+    build_with all
+else
+    skip "no clang"
+fi
+wide=avx512
+PEFTGRID_CPU=avx2 "$gcc/peftgrid" list methods >/dev/null 2>&1 || skip "this machine has no AVX2"
+if ! PEFTGRID_CPU=avx512 "$gcc/peftgrid" list methods >/dev/null 2>&1; then
+    wide=emulated
+    skip "this machine has no AVX-512; its kernels are run over AVX2 by emulation instead"
+    if [ ! -e /usr/include/simde/x86/avx512.h ]; then
+        skip "no libsimde-dev, no emulation"
+        wide=
+    fi
+fi
+if [ "$wide" = emulated ]; then
+    case $form$compilers in
+    determinism-short*clang) build_with emulated-programs ;;
+    determinism-short*) ${MAKE:-make} -s VARIANT=release emulated-programs || exit 1 ;;
+    *) ${MAKE:-make} -s VARIANT=release emulated-programs emulated-tests || exit 1
+       [ "$compilers" = gcc ] || build_with emulated-programs ;;
+    esac
+fi
+
+# ---- one combination ------------------------------------------------------------------------------------------------------
+methods=$("$gcc/peftgrid" list methods | awk '{ print $1 }' | paste -sd, -)
+cp -r "$here/decoder" "$here/notes.tsv" "$work/"
+mv "$work/decoder" "$work/shape"
+"$gcc/tools/random_checkpoint" "$work/shape" "$work/decoder" >/dev/null && cp "$work"/shape/* "$work/decoder/" || exit 1
+steps=3 dev=17 size=8
+if [ "$form" = determinism-short ]; then steps=2 dev=9 size=4; fi
+
+combine() { # combine THREADS EVAL_BATCH COMPILER CLASS: runs all methods; a line "method model hash" each in $work/hashes
+    program=$gcc/peftgrid class=$4
+    [ "$3" = gcc ] || program=$build/clang/release/peftgrid
+    if [ "$4" = emulated ]; then program=$program-emulated class=avx512; fi
+    place=$work/$1-$2-$3-$4
+    mkdir "$place"
+    for model in encoder decoder; do
+        sed "s/@METHODS@/$methods/; s/@EVAL_BATCH@/$2/; s/@STEPS@/$steps/; s/@DEV@/$dev/; s/@BATCH@/$size/" \
+             "$here/$model.ini" >"$work/$model.ini"
+        PEFTGRID_CPU=$class "$program" run "$work/$model.ini" --runs "$place" --cache "$work/cache" --threads "$1" \
+            --jobs "$(nproc)" --quiet >"$place/log" 2>&1 || cat "$place/log"
+        "$program" run "$work/$model.ini" --runs "$place" --cache "$work/cache" --dry-run |
+            while read -r label id there; do
+                case $label in */*) ;; *) continue ;; esac
+                hash=none
+                [ "$there" = recorded ] && hash=$("$program" inspect "$place/$model/$id.h5" --hash | cut -d ' ' -f 1)
+                echo "${label%%/*} $model $hash $1 $2 $3 $4"
+            done >>"$work/hashes"
+    done
+    rm -rf "$place"
+}
+
+begin=$(date +%s)
+last=${compilers##* }
+if [ "$form" = determinism-short ]; then
+    combine 1 1 gcc avx2
+    combine 2 7 "$last" avx2
+    combine 3 32 "$last" generic
+    combine 8 7 gcc avx2
+    [ -z "$wide" ] || combine 2 32 "$last" "$wide"
+else
+    for compiler in $compilers; do
+        for class in generic avx2 $wide; do
+            for threads in 1 2 3 8; do
+                for batch in 1 7 32; do combine $threads $batch "$compiler" "$class"; done
+            done
+        done
+    done
+fi
+
+# ---- verdicts -------------------------------------------------------------------------------------------------------------
+awk -v skipped="$skipped" -v seconds=$(($(date +%s) - begin)) '
+    !($1 in seen) { method[++methods] = $1; seen[$1] = 1 }
+    { key = $1 " " $2; runs[$1]++; where = $4 " threads, evaluation batch " $5 ", " $6 ", " $7
+      if (!(key in hash)) { hash[key] = $3; first[key] = where }
+      if ($3 == "none" || $3 != hash[key]) {
+          if (!($1 in bad)) bad[$1] = $2 " with " where ($3 == "none" ? ": no record" : ": " $3 ", with " first[key] ": " hash[key])
+      } }
+    END {
+        for (i = 1; i <= methods; i++) {
+            m = method[i]
+            if (m in bad) { print "FAIL determinism " m ": " bad[m]; failed++; continue }
+            printf "PASS %-10s encoder %.16s  decoder %.16s  %d runs\n", m, hash[m " encoder"], hash[m " decoder"], runs[m]
+        }
+        if (!methods) { print "FAIL determinism: nothing was run"; failed++ }
+        printf "%d combinations in %d s\n", methods ? runs[method[1]] / 2 : 0, seconds
+        printf "%d passed, %d failed, %d skipped\n", methods - failed, failed, skipped
+        exit failed > 0
+    }' "$work/hashes"
