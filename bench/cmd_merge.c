@@ -1,6 +1,7 @@
 /* `peftgrid merge`: the records of several places into one folder or one file. All inputs are read, and what is there
  * twice is settled, before anything is written: two records that contradict each other must leave no trace. For a
  * file the records are kept on the way; into a folder they are copied in a second reading. */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include "bench/cli.h"
@@ -199,13 +200,14 @@ static int ends_in_h5(const char *path)
 
 static status tell(const struct merge *m, int places)
 {
-    struct stat about;
+    struct stat about = {0};
     int stay = 0;
+    FAIL_IF(m->to_file && sys_stat(m->out, &about) != 0, ST_IO, "%s: cannot look it up: %s", m->out, strerror(errno));
     for (int i = 0; i < m->count; i++) stay += m->seen[i].chosen;
     printf("%s: %d record%s from %d place%s", m->out, stay, stay == 1 ? "" : "s", places, places == 1 ? "" : "s");
     if (m->again) printf("; %d met twice, equal", m->again);
     if (m->gave_way) printf("; %d failed run%s replaced by another try", m->gave_way, m->gave_way == 1 ? "" : "s");
-    if (m->to_file && sys_stat(m->out, &about) == 0) printf("; %.2f MB", (double)about.st_size / 1e6);
+    if (m->to_file) printf("; %.2f MB", (double)about.st_size / 1e6);
     putchar('\n');
     return ST_OK;
 }
