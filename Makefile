@@ -70,6 +70,7 @@ help:
 	@echo "make lint       format, layers, analyser   make asan | ubsan | tsan   tests under a sanitizer"
 	@echo "make determinism   one content hash a method: threads, evaluation batches, compilers, vector widths"
 	@echo "make demo       the demo grid              make bench    speed of this machine"
+	@echo "make oom | iofault   every allocation, every system call fails once; oom-short, iofault-short: some"
 	@echo "make mini       rebuild the mini model     make install  PREFIX=$(PREFIX)"
 
 $(BUILD)/peftgrid: $(OUT)/peftgrid

@@ -46,7 +46,7 @@ static void run_command(char *const *word, const char *folder, struct fault f)
     while (word[words]) words++;
     signal(SIGPIPE, SIG_DFL);
     if (chdir(folder) != 0) _exit(99);
-    redirect(STDOUT_FILENO, "out.txt");
+    redirect(STDOUT_FILENO, f.out ? f.out : "out.txt");
     redirect(STDERR_FILENO, "err.txt");
     alarm(PATIENCE);
     long pieces = heap_live();
@@ -93,6 +93,6 @@ void child_run(char *const *word, const char *folder, struct fault f, struct are
                             .events = events,
                             .struck = arena_strdup(arena, struck),
                             .leak = arena_strdup(arena, leaks)};
-    r->out = read_text(folder, "out.txt", arena);
+    r->out = f.out ? "" : read_text(folder, "out.txt", arena);
     r->err = read_text(folder, "err.txt", arena);
 }

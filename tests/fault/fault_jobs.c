@@ -8,7 +8,7 @@
 #include <unistd.h>
 #include "core/file.h"
 #include "results/record.h"
-#include "tests/fault/fault_child.h"
+#include "tests/fault/fault_sweep.h"
 #include "tests/pgtest.h"
 #include "tests/tiny_cell.h"
 #include "tests/tiny_lm.h"
@@ -117,9 +117,7 @@ static int put_files(const struct bench *b)
 static int run_whole(const struct bench *b, const struct job *job)
 {
     struct child_run r;
-    char *word[JOB_WORDS + 2] = {"peftgrid"};
-    for (int i = 0; job->word[i]; i++) word[i + 1] = (char *)(uintptr_t)job->word[i];
-    child_run(word, b->folder, (struct fault){.n = 0}, b->arena, &r);
+    job_run(b, job, (struct fault){.n = 0}, b->arena, &r);
     return (r.code == 0 && !*r.leak) ||
            tell(arena_printf(b->arena, "%s: exit code %d, %s%s", job->name, r.code, r.err, r.leak));
 }
