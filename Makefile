@@ -58,7 +58,8 @@ TESTS    := $(TEST_SRC:%.c=$(OUT)/%)
 SLOW     := $(filter %_slow,$(TESTS))
 
 .PHONY: all help check test unit test-programs double-programs sanitized-tests cli golden lint layers format asan ubsan tsan double determinism \
-        determinism-short emulated-programs emulated-tests demo bench install clean mini FORCE
+        determinism-short emulated-programs emulated-tests oom oom-short iofault iofault-short \
+        demo bench install clean mini FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -216,4 +217,4 @@ install: all
 clean:
 	rm -rf $(BUILD)
 
--include $(OBJECTS:.o=.d) $(EMULATED:.o=.d) $(OUT)/bench/main.d $(TESTS:=.d) $(TEST_LIB:.o=.d) $(patsubst %.c,$(OUT)/%.d,$(wildcard tests/golden/*.c))
+-include $(OBJECTS:.o=.d) $(EMULATED:.o=.d) $(OUT)/bench/main.d $(TESTS:=.d) $(TEST_LIB:.o=.d) $(patsubst %.c,$(OUT)/%.d,$(wildcard tests/golden/*.c tests/fault/*.c))

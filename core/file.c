@@ -197,11 +197,14 @@ status file_remove(const char *path)
     return sys_unlink(path) == 0 || errno == ENOENT ? ST_OK : io_fail(path, "cannot remove it");
 }
 
-/* Whether the file ends in the middle of a line: what a full disk or a kill leaves of the last one. */
+/* 1: the file ends in the middle of a line, which is what a full disk or a kill leaves of the last one; -1: no answer.
+ */
 static int ends_within_line(int fd)
 {
     char last;
-    return sys_seek(fd, -1) == 0 && sys_read(fd, &last, 1) == 1 && last != '\n';
+    if (sys_seek(fd, -1) != 0) return 0; /* it is empty */
+    ssize_t n = sys_read(fd, &last, 1);
+    return n < 0 ? -1 : n == 1 && last != '\n';
 }
 
 status file_append_line(const char *path, const char *line)
@@ -215,7 +218,8 @@ status file_append_line(const char *path, const char *line)
     if (!complete) copy[1 + n++] = '\n';
     int fd = sys_open(path, O_RDWR | O_CREAT | O_APPEND);
     status s = fd < 0 ? io_fail(path, "cannot open it for appending") : ST_OK;
-    int broken = s == ST_OK && ends_within_line(fd);
+    int broken = s == ST_OK ? ends_within_line(fd) : 0;
+    if (broken < 0) s = io_fail(path, "cannot read its end");
     if (s == ST_OK && sys_write_all(fd, broken ? copy : copy + 1, n + (size_t)broken) != 0)
         s = io_fail(path, "cannot append to it");
     if (s == ST_OK && sys_fsync(fd) != 0) s = io_fail(path, "cannot sync it");
