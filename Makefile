@@ -67,7 +67,7 @@ FUZZ_OBJ := $(FUZZ_SRC:%.c=$(OUT)/%.o) $(OUT)/gen/fuzz_table.o
 SLOW     := $(filter %_slow,$(TESTS))
 
 .PHONY: all help check test unit test-programs double-programs sanitized-tests cli golden flips lint layers format asan ubsan tsan fuzz double determinism \
-        determinism-short emulated-programs emulated-tests crash crash-short reliability-short demo bench install clean mini FORCE
+        determinism-short emulated-programs emulated-tests crash crash-short oom oom-short iofault iofault-short reliability-short demo bench install clean mini FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -82,6 +82,7 @@ help:
 	@echo "make fuzz       hostile input, FUZZ_SECONDS=$(FUZZ_SECONDS)"
 	@echo "make demo       the demo grid              make bench    speed of this machine"
 	@echo "make flips      FLIPS=2000 single changed bytes, all found"
+	@echo "make oom | iofault  every allocation, every system call fails once; oom-short, iofault-short: some"
 	@echo "make mini       rebuild the mini model     make install  PREFIX=$(PREFIX)"
 
 $(BUILD)/peftgrid: $(OUT)/peftgrid
@@ -259,4 +260,4 @@ install: all
 clean:
 	rm -rf $(BUILD)
 
--include $(OBJECTS:.o=.d) $(EMULATED:.o=.d) $(OUT)/bench/main.d $(TESTS:=.d) $(TEST_LIB:.o=.d) $(FUZZ_OBJ:.o=.d) $(patsubst %.c,$(OUT)/%.d,$(wildcard tests/golden/*.c))
+-include $(OBJECTS:.o=.d) $(EMULATED:.o=.d) $(OUT)/bench/main.d $(TESTS:=.d) $(TEST_LIB:.o=.d) $(FUZZ_OBJ:.o=.d) $(patsubst %.c,$(OUT)/%.d,$(wildcard tests/golden/*.c tests/fault/*.c))

@@ -94,8 +94,10 @@ static void check_name(struct fsck *f, const struct known *k)
 static status check_file(struct fsck *f, const char *path, const char *name)
 {
     struct record_source *source;
-    bool merged = record_pack_is(path);
+    enum place_kind kind;
+    TRY(record_place_kind(path, &kind));
     TRY(record_source_open(path, f->arena, &source));
+    bool merged = kind == PLACE_PACK;
     if (merged)
         f->counts->packs++;
     else

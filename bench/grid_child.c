@@ -42,8 +42,7 @@ static status run_cell(const struct cell *cell, struct sender *s, grid_cell_fn *
 {
     struct cell_result result = {0};
     struct arena *arena = arena_new("cell");
-    if (!arena) return ST_MEMORY;
-    status st = fn(cell, ctx, on_progress, s, arena, &result);
+    status st = arena ? fn(cell, ctx, on_progress, s, arena, &result) : ST_MEMORY;
     r->skipped = result.skipped;
     snprintf(r->note, sizeof r->note, "%s", result.note);
     snprintf(r->text, sizeof r->text, "%s", st != ST_OK ? status_message() : result.record ? result.record : "");

@@ -145,8 +145,10 @@ status material_gather(const char *where, const char *runs, const char *metric, 
     struct run_list list = {0};
     struct experiment e;
     const char *path;
+    enum place_kind kind;
     *m = (struct material){0};
-    if (record_source_is(where)) {
+    TRY(record_place_kind(where, &kind));
+    if (kind != PLACE_NONE) {
         FAIL_IF(*runs, ST_USAGE, "--runs goes with an experiment; %s is a place of records itself", where);
         FAIL_IF(what & MATERIAL_TUNING, ST_USAGE, "--tuning goes with an experiment; %s is a place of records itself",
                 where);
@@ -154,13 +156,15 @@ status material_gather(const char *where, const char *runs, const char *metric, 
     }
     TRY(experiment_find(where, a, &path));
     TRY(experiment_read(path, a, &e));
-    if (*runs && record_pack_is(runs))
+    if (*runs) TRY(record_place_kind(runs, &kind));
+    if (*runs && kind == PLACE_PACK)
         e.runs_dir = runs;
     else if (*runs)
         TRY(experiment_move(&e, runs, a));
     struct tuning tuning = {0};
     TRY(tuning_read(&e, a, &tuning));
-    if (record_source_is(e.runs_dir)) TRY(run_list_read(e.runs_dir, metric, what & MATERIAL_DETAILS, a, &list));
+    TRY(record_place_kind(e.runs_dir, &kind));
+    if (kind != PLACE_NONE) TRY(run_list_read(e.runs_dir, metric, what & MATERIAL_DETAILS, a, &list));
     m->name = e.name;
     TRY(note_tuning(&tuning, m, a));
     if (what & MATERIAL_TUNING) {

@@ -13,7 +13,9 @@
 /* The stored weights: made now, or kept in a file from an earlier time. */
 static status open_stores(struct session *s, const char *file)
 {
-    if (file && file_exists(file)) return store_file_map(s->model, s->store, s->store_options, file);
+    int there = 0;
+    if (file) TRY(file_ask(file, &there));
+    if (there) return store_file_map(s->model, s->store, s->store_options, file);
     TRY(model_build_stores(s->model, s->store, s->store_options));
     return file ? store_file_write(s->model, s->store, s->store_options, file) : ST_OK;
 }

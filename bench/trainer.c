@@ -86,24 +86,23 @@ static status name_run(struct cell_work *w, struct arena *caller)
     return ST_OK;
 }
 
-/* A readable record of this id that ended with a result, or in a divergence that would only happen again. */
-static bool done_before(struct cell_work *w, status *verdict)
+/* Whether a record of this id ended with a result, or in a divergence that would only happen again. A damaged one
+ * counts for nothing. One that the system does not let us read, or for which there is no memory, may well be whole:
+ * nothing is trained over it. */
+static status done_before(struct cell_work *w, bool *done)
 {
-    struct arena *arena = arena_new("an earlier record");
     struct record old;
-    bool done = false;
-    *verdict = ST_OK;
-    bool there = arena && file_exists(w->path);
-    if (there && record_read(w->path, arena, &old) != ST_OK) {
-        notice("%s; the cell is run again", status_message());
-    } else if (there) {
-        const char *word = record_get_string(&old, "run/status", "");
-        done = strcmp(word, "ok") == 0 || strcmp(word, "diverged") == 0;
-        if (strcmp(word, "diverged") == 0)
-            *verdict = fail(ST_DIVERGED, "%s", record_get_string(&old, "run/cause", "the run diverged"));
-    }
+    *done = false;
+    if (!file_exists(w->path)) return ST_OK;
+    struct arena *arena = arena_new("an earlier record");
+    status st = arena ? record_read(w->path, arena, &old) : ST_MEMORY;
+    if (st == ST_INPUT) notice("%s; the cell is run again", status_message());
+    const char *word = st == ST_OK ? record_get_string(&old, "run/status", "") : "";
+    *done = strcmp(word, "ok") == 0 || strcmp(word, "diverged") == 0;
+    if (strcmp(word, "diverged") == 0)
+        st = fail(ST_DIVERGED, "%s", record_get_string(&old, "run/cause", "the run diverged"));
     arena_free(arena);
-    return done;
+    return st == ST_INPUT ? ST_OK : st;
 }
 
 /* Classifiers are evaluated in seconds; language models take hours. */
@@ -198,17 +197,16 @@ static status write_failure(struct cell_work *w, status st)
 
 static status run_cell(struct cell_work *w, progress_fn *progress, void *ctx, struct arena *caller, int *skipped)
 {
-    status verdict;
+    bool done = false;
     set_limits(w);
     TRY(open_cell(w, progress, ctx));
     TRY(name_run(w, caller));
-    if (!w->paths->force && done_before(w, &verdict)) {
-        *skipped = 1;
-        if (remove_leftovers(w) != ST_OK) notice("%s", status_message());
-        return verdict;
-    }
+    status st = w->paths->force ? ST_OK : done_before(w, &done);
+    *skipped = done;
+    if (done && remove_leftovers(w) != ST_OK) notice("%s", status_message());
+    if (done || st != ST_OK) return st;
     TRY(file_make_dirs(w->paths->runs_dir));
-    status st = train_cell(w);
+    st = train_cell(w);
     lift_limits();
     if (st == ST_OK) st = write_result(w);
     return st == ST_OK ? ST_OK : write_failure(w, st);

@@ -52,7 +52,8 @@ status file_make_dirs(const char *path);                     /* mkdir -p */
 /* Anything of that name, links followed; also a name about which the system gives no answer: opening it tells why. */
 int file_exists(const char *path);
 int file_is_dir(const char *path); /* 0 also when the system gives no answer */
-/* The same for decisions that must not rest on a guess: without an answer ST_IO. */
+/* The same for decisions that must not rest on a guess: ST_IO when the system gives no answer. */
+status file_ask(const char *path, int *is_there);
 status file_ask_dir(const char *path, int *is_dir);
 
 /* Bytes that this user may still write to the disk that a folder is on. */

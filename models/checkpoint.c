@@ -132,7 +132,7 @@ static status read_any(const char *path, struct checkpoint *c)
 {
     static const char *const files[] = {"model.safetensors", "model.safetensors.index.json", "pytorch_model.bin",
                                         "pytorch_model.bin.index.json"};
-    int is_dir;
+    int is_dir, is_there;
     FAIL_IF(!file_exists(path), ST_INPUT, "%s: no such file or folder", path);
     TRY(file_ask_dir(path, &is_dir));
     if (!is_dir) {
@@ -142,7 +142,8 @@ static status read_any(const char *path, struct checkpoint *c)
     for (int i = 0; i < 4; i++) {
         const char *file = path_join(c->arena, path, files[i]);
         if (!file) return ST_MEMORY;
-        if (!file_exists(file)) continue;
+        TRY(file_ask(file, &is_there));
+        if (!is_there) continue;
         if (ends_in(file, ".json")) return read_index(path, file, c);
         TRY(read_weights(file, c));
         return sort_and_check(c);
