@@ -39,7 +39,7 @@ struct window { /* what methods may move from step to step, beside the values */
 struct state {
     struct arena *arena;
     struct checkpoint_block *block;
-    int blocks;
+    int blocks, windows;   /* windows: the first blocks are these */
     struct window *window; /* [registry] */
 };
 
@@ -53,6 +53,14 @@ static void put(struct state *s, const char *name, void *data, size_t size)
     s->block[s->blocks++] = (struct checkpoint_block){name, data, size};
 }
 
+/* They come first: what is read of them is checked before anything of the run is written over. */
+static void put_windows(struct state *s, const struct registry *reg)
+{
+    for (int i = 0; i < reg->count; i++)
+        if (is_state(reg->list[i])) put(s, "window", &s->window[i], sizeof s->window[i]);
+    s->windows = s->blocks;
+}
+
 static void put_tensors(struct state *s, const struct registry *reg)
 {
     for (int i = 0; i < reg->count; i++) {
@@ -60,7 +68,6 @@ static void put_tensors(struct state *s, const struct registry *reg)
         size_t bytes = sizeof(real) * param_size(p);
         if (!is_state(p)) continue;
         put(s, p->name, p->data, bytes);
-        put(s, "window", &s->window[i], sizeof s->window[i]);
         if (!param_trained(p)) continue;
         put(s, "moment1", p->m, bytes);
         put(s, "moment2", p->v, bytes);
@@ -106,6 +113,7 @@ static status list_state(const struct training *t, const struct counts *n, struc
     *s = (struct state){.arena = arena};
     NEW(s->block, arena, 4 * reg->count + 6 * t->history.variants * t->data->devs + 8);
     NEW(s->window, arena, reg->count + 1);
+    put_windows(s, reg);
     put_tensors(s, reg);
     put_curves(s, &t->curves, (size_t)n->steps);
     put_history(s, &t->history, (size_t)n->evaluations);
@@ -202,6 +210,20 @@ static void set_counts(struct training *t, const struct counts *n)
     t->session->run.step = (uint64_t)n->steps - 1; /* the step that is behind it */
 }
 
+static bool window_fits(const struct window *w, const struct param *p)
+{
+    return w->lo >= 0 && w->lo <= w->hi && w->hi <= p->rows && w->left >= 0 && w->left <= w->right &&
+           w->right <= p->cols && w->idle >= 0;
+}
+
+static status check_windows(const char *path, const struct registry *reg, const struct state *s)
+{
+    for (int i = 0; i < reg->count; i++)
+        FAIL_IF(is_state(reg->list[i]) && !window_fits(&s->window[i], reg->list[i]), ST_INPUT,
+                "%s: the rows and columns of %s that are to learn lie outside of it", path, reg->list[i]->name);
+    return ST_OK;
+}
+
 static void set_windows(const struct registry *reg, const struct state *s)
 {
     for (int i = 0; i < reg->count; i++) {
@@ -225,7 +247,9 @@ static status read_state(struct checkpoint_file *f, struct training *t, struct a
     TRY(checkpoint_file_read(f, &first, 1, false));
     FAIL_IF(!fits(&n, t), ST_INPUT, "%s: it is of a run of another length", f->map.path);
     TRY(list_state(t, &n, arena, &s));
-    TRY(checkpoint_file_read(f, s.block, s.blocks, true));
+    TRY(checkpoint_file_read(f, s.block, s.windows, false));
+    TRY(check_windows(f->map.path, &t->session->reg, &s));
+    TRY(checkpoint_file_read(f, s.block + s.windows, s.blocks - s.windows, true));
     set_windows(&t->session->reg, &s);
     set_counts(t, &n);
     return ST_OK;

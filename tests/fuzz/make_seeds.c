@@ -2,6 +2,8 @@
 #include "tests/pgtest.h"
 
 #include <sys/stat.h>
+#include "bench/checkpoint_file.h"
+#include "bench/optimizer.h"
 #include "bench/session.h"
 #include "core/file.h"
 #include "core/text.h"
@@ -14,6 +16,7 @@
 #include "tests/model_fixture.h"
 #include "tests/sample_record.h"
 #include "tests/tiny_cell.h"
+#include "tests/tiny_training.h"
 #include "tests/torch_fixture.h"
 
 static struct arena *arena;
@@ -215,6 +218,26 @@ static void stored_seed(void)
     fixture_close(&f);
 }
 
+/* As after two steps. */
+static void checkpoint_seeds(void)
+{
+    struct tiny_training *t = tiny_training_open();
+    struct run_keeper keeper;
+    const char *folder = temp_dir();
+    ck_ok(run_keeper_open(&keeper, folder, TINY_TRAINING_ID, "seed", t->training.options, true, arena));
+    ck_ok(adamw_init(NULL, &t->session.reg));
+    memset(t->training.curves.loss, 0, 2 * sizeof(double));
+    memset(t->training.curves.lr, 0, 2 * sizeof(double));
+    memset(t->training.curves.grad_norm, 0, 2 * sizeof(double));
+    memset(t->training.curves.penalty, 0, 2 * sizeof(double));
+    t->training.curves.done = 2;
+    trace_add(&t->training.trace, &t->session, 0);
+    run_keeper_step(&keeper, &t->training, true);
+    ck_assert_int_eq(keeper.step, 2);
+    put_file("checkpoint/good-whole", "", keeper.path, 0);
+    put_file("checkpoint/good-blocks", "", keeper.path, CHECKPOINT_HEAD);
+}
+
 /* As a test, for the fixtures assert. */
 START_TEST(make_seeds)
 {
@@ -229,6 +252,7 @@ START_TEST(make_seeds)
     token_seed();
     record_seeds();
     stored_seed();
+    checkpoint_seeds();
     arena_free(arena);
 }
 END_TEST
