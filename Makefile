@@ -55,10 +55,13 @@ TEST_SRC := $(wildcard tests/double/test_*.c)
 endif
 TEST_LIB := $(patsubst %.c,$(OUT)/%.o,$(wildcard tests/*.c tests/bad_methods/*.c))
 TESTS    := $(TEST_SRC:%.c=$(OUT)/%)
-SLOW     := $(filter %_slow,$(TESTS))
+# Long ones first: they end while the others still run.
+SLOW     := $(filter %_slow %/test_every_method,$(TESTS))
+IN_ORDER := $(SLOW) $(filter-out $(SLOW),$(TESTS))
+JOBS     ?= $(shell nproc)
 
 .PHONY: all help check test unit test-programs double-programs sanitized-tests cli golden lint layers format asan ubsan tsan double determinism \
-        determinism-short emulated-programs emulated-tests crash crash-short reliability-short demo bench install clean mini FORCE
+        determinism-short emulated-programs emulated-tests crash crash-short valgrind reliability-short demo bench install clean mini FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -67,7 +70,7 @@ all: $(BUILD)/peftgrid $(TOOLS)
 help:
 	@echo "make            build/peftgrid             make check    quick tests, under a minute"
 	@echo "make test       all tests                  make golden   reference values in GOLDEN=$(GOLDEN)"
-	@echo "make lint       format, layers, analyser   make asan | ubsan | tsan   tests under a sanitizer"
+	@echo "make lint       format, layers, analyser   make asan | ubsan | tsan | valgrind   tests that watch"
 	@echo "make crash         a grid under kill -9: equal records, nothing done twice"
 	@echo "make determinism   one content hash a method: threads, evaluation batches, compilers, vector widths"
 	@echo "make demo       the demo grid              make bench    speed of this machine"
@@ -119,10 +122,10 @@ $(OUT)/tests/%: $(OUT)/tests/%.o $(TEST_LIB) $(LIB)
 # ---- tests ----------------------------------------------------------------------------------------------------------
 # tools/run-tests.sh runs Check programs and sums their verdicts; its last line is 'N passed, N failed, N skipped'.
 check: all layers $(filter-out %_slow,$(TESTS))
-	@sh tools/run-tests.sh $(filter-out %_slow,$(TESTS))
+	@sh tools/run-tests.sh -j $(JOBS) $(filter-out %_slow,$(TESTS))
 
 unit: all $(TESTS)
-	@sh tools/run-tests.sh $(TESTS)
+	@sh tools/run-tests.sh -j $(JOBS) $(IN_ORDER)
 
 double:
 	@$(MAKE) --no-print-directory VARIANT=double unit
@@ -135,7 +138,7 @@ test-programs: all $(TESTS) $(OUT)/golden
 double-programs: $(TESTS)
 
 test: test-programs layers
-	@sh tools/run-tests.sh $(TESTS) $(DOUBLE_TESTS) tests/cli/run.sh "$(OUT)/golden $(GOLDEN)"
+	@sh tools/run-tests.sh -j $(JOBS) "$(OUT)/golden $(GOLDEN)" $(DOUBLE_TESTS) $(IN_ORDER) tests/cli/run.sh
 
 cli: all
 	@sh tests/cli/run.sh
@@ -160,7 +163,7 @@ asan ubsan tsan:
 	@$(MAKE) --no-print-directory VARIANT=$@ BUILD=$(BUILD) sanitized-tests
 
 sanitized-tests: $(TESTS) $(OUT)/golden
-	@sh tools/run-tests.sh $(TESTS) "$(OUT)/golden $(GOLDEN)"
+	@sh tools/run-tests.sh -j $(JOBS) "$(OUT)/golden $(GOLDEN)" $(IN_ORDER)
 
 lint: layers
 	@sh tools/lint.sh
@@ -204,6 +207,10 @@ crash: all
 
 crash-short: all
 	@sh tests/crash/run.sh 10
+
+# memcheck: a short grid, its table, its merged file.
+valgrind: all
+	@sh tests/valgrind/run.sh
 
 # What CI runs of them.
 RELIABILITY := crash-short determinism-short
