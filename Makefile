@@ -33,10 +33,16 @@ else ifeq ($(VARIANT),tsan)
 OPT      := -O1
 SANITIZE := -fsanitize=thread
 CPPFLAGS += -DPG_PLAIN_THREADS
+else ifeq ($(VARIANT),fuzz)
+# The harnesses of tests/fuzz under libFuzzer (clang only). Numerics see no byte of a file: they stay without instruments.
+OPT      := -O1
+SANITIZE := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+$(OUT)/core/gemm%.o $(OUT)/core/row%.o: SANITIZE :=
 endif
-CFLAGS   := -std=c11 $(OPT) -g $(WARN) $(FP) $(OPENMP) $(SANITIZE) $(EXTRA_CFLAGS)
-CXXFLAGS := -std=c++17 $(OPT) -g -Wall -Wextra -Werror $(SANITIZE)
+CFLAGS   := -std=c11 $(OPT) -g $(WARN) $(FP) $(OPENMP) $(EXTRA_CFLAGS)
+CXXFLAGS := -std=c++17 $(OPT) -g -Wall -Wextra -Werror
 LDLIBS   := $(OPENMP) $(SANITIZE) $(PKG_LIBS) -pthread
+CHECK    := -lcheck -lsubunit -lrt
 AVX2     := -mavx2 -mfma -mf16c
 AVX512   := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mf16c -mprefer-vector-width=512
 
@@ -55,12 +61,15 @@ TEST_SRC := $(wildcard tests/double/test_*.c)
 endif
 TEST_LIB := $(patsubst %.c,$(OUT)/%.o,$(wildcard tests/*.c tests/bad_methods/*.c))
 TESTS    := $(TEST_SRC:%.c=$(OUT)/%)
+# Harnesses of hostile input: run by libFuzzer and, over their seeds and findings, by test_fuzz_inputs.
+FUZZ_SRC := $(wildcard tests/fuzz/fuzz*.c) tests/fuzz/reseal.c
+FUZZ_OBJ := $(FUZZ_SRC:%.c=$(OUT)/%.o) $(OUT)/gen/fuzz_table.o
 # Long ones first: they end while the others still run.
 SLOW     := $(filter %_slow %/test_every_method,$(TESTS))
 IN_ORDER := $(SLOW) $(filter-out $(SLOW),$(TESTS))
 JOBS     ?= $(shell nproc)
 
-.PHONY: all help check test unit test-programs double-programs sanitized-tests cli golden lint layers format asan ubsan tsan double determinism \
+.PHONY: all help check test unit test-programs double-programs sanitized-tests cli golden lint layers format asan ubsan tsan fuzz double determinism \
         determinism-short emulated-programs emulated-tests crash crash-short valgrind reliability-short demo bench install clean mini FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
@@ -71,8 +80,9 @@ help:
 	@echo "make            build/peftgrid             make check    quick tests, under a minute"
 	@echo "make test       all tests                  make golden   reference values in GOLDEN=$(GOLDEN)"
 	@echo "make lint       format, layers, analyser   make asan | ubsan | tsan | valgrind   tests that watch"
-	@echo "make crash         a grid under kill -9: equal records, nothing done twice"
-	@echo "make determinism   one content hash a method: threads, evaluation batches, compilers, vector widths"
+	@echo "make crash      a grid under kill -9: equal records, nothing done twice"
+	@echo "make determinism  one content hash a method: threads, evaluation batches, compilers, vector widths"
+	@echo "make fuzz       hostile input, FUZZ_SECONDS=$(FUZZ_SECONDS)"
 	@echo "make demo       the demo grid              make bench    speed of this machine"
 	@echo "make mini       rebuild the mini model     make install  PREFIX=$(PREFIX)"
 
@@ -95,14 +105,14 @@ $(OUT)/core/%_avx512.o: CFLAGS += $(AVX512)
 
 $(OUT)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(SANITIZE) -MMD -MP -c -o $@ $<
 
 $(OUT)/%.o: %.cc
 	@mkdir -p $(@D)
-	$(CXX) $(CPPFLAGS) $(CXXFLAGS) -MMD -MP -c -o $@ $<
+	$(CXX) $(CPPFLAGS) $(CXXFLAGS) $(SANITIZE) -MMD -MP -c -o $@ $<
 
 $(OUT)/gen/%.o: $(OUT)/gen/%.c
-	$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(SANITIZE) -c -o $@ $<
 
 # Tables of methods, stores and commands: one row a file, rewritten only when the list of files changes.
 $(OUT)/gen/method_table.c: FORCE
@@ -111,13 +121,22 @@ $(OUT)/gen/store_table.c: FORCE
 	@sh tools/make-table.sh store models/store.h $(wildcard models/store_*.c) $@
 $(OUT)/gen/command_table.c: FORCE
 	@sh tools/make-table.sh command bench/cli.h $(wildcard bench/cmd_*.c) $@
+$(OUT)/gen/fuzz_table.c: FORCE
+	@sh tools/make-table.sh fuzz tests/fuzz/fuzzing.h $(wildcard tests/fuzz/fuzz_*.c) $@
 
 $(OUT)/tools/%: tools/%.c $(LIB)
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -o $@ $< $(LIB) $(LDLIBS)
 
 $(OUT)/tests/%: $(OUT)/tests/%.o $(TEST_LIB) $(LIB)
-	$(CC) -o $@ $< $(TEST_LIB) $(LIB) -lcheck -lsubunit -lrt $(LDLIBS)
+	$(CC) -o $@ $(filter %.o,$^) $(LIB) $(CHECK) $(LDLIBS)
+
+$(OUT)/tests/fuzz/test_fuzz_inputs: $(FUZZ_OBJ)
+$(OUT)/tests/fuzz/test_fuzz_inputs.o: CPPFLAGS += -DFUZZ_HARNESSES=$(words $(wildcard tests/fuzz/fuzz_*.c))
+$(OUT)/tests/fuzz/test_fuzz_inputs.o: $(OUT)/gen/fuzz_table.c
+
+$(OUT)/fuzz: $(OUT)/tests/fuzz/libfuzzer_entry.o $(FUZZ_OBJ) $(filter-out %/pgtest_main.o,$(TEST_LIB)) $(LIB)
+	$(CXX) -fsanitize=fuzzer -o $@ $(filter %.o,$^) $(LIB) $(LDLIBS)
 
 # ---- tests ----------------------------------------------------------------------------------------------------------
 # tools/run-tests.sh runs Check programs and sums their verdicts; its last line is 'N passed, N failed, N skipped'.
@@ -161,6 +180,11 @@ golden: $(OUT)/golden
 
 asan ubsan tsan:
 	@$(MAKE) --no-print-directory VARIANT=$@ BUILD=$(BUILD) sanitized-tests
+
+# tools/fuzz.sh builds $(OUT)/fuzz where clang has a fuzzer and runs every harness; FUZZ_SECONDS is for all together.
+FUZZ_SECONDS ?= 60
+fuzz:
+	@BUILD=$(BUILD) FUZZ_SECONDS=$(FUZZ_SECONDS) sh tools/fuzz.sh
 
 sanitized-tests: $(TESTS) $(OUT)/golden
 	@sh tools/run-tests.sh -j $(JOBS) "$(OUT)/golden $(GOLDEN)" $(IN_ORDER)
@@ -213,7 +237,7 @@ valgrind: all
 	@sh tests/valgrind/run.sh
 
 # What CI runs of them.
-RELIABILITY := crash-short determinism-short
+RELIABILITY := crash-short determinism-short oom-short iofault-short fuzz
 reliability-short: all
 	@sh tools/run-tests.sh $(RELIABILITY:%="$(MAKE) --no-print-directory %")
 
@@ -236,4 +260,4 @@ install: all
 clean:
 	rm -rf $(BUILD)
 
--include $(OBJECTS:.o=.d) $(EMULATED:.o=.d) $(OUT)/bench/main.d $(TESTS:=.d) $(TEST_LIB:.o=.d) $(patsubst %.c,$(OUT)/%.d,$(wildcard tests/golden/*.c))
+-include $(OBJECTS:.o=.d) $(EMULATED:.o=.d) $(OUT)/bench/main.d $(TESTS:=.d) $(TEST_LIB:.o=.d) $(FUZZ_OBJ:.o=.d) $(patsubst %.c,$(OUT)/%.d,$(wildcard tests/golden/*.c))

@@ -75,6 +75,7 @@ int cli_main(int argc, char **argv)
 {
     struct output output = {0};
     status st = output_begin(&output);
+    if (st == ST_OK) st = cpu_from_environment();
     struct arena *arena = st == ST_OK ? arena_new("command") : NULL;
     if (st == ST_OK) st = arena ? dispatch(argc, argv, arena) : ST_MEMORY;
     st = output_end(&output, st);

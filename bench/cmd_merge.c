@@ -1,6 +1,6 @@
-/* `peftgrid merge`: the records of several places into one folder or one file, and back. Two passes over the inputs:
- * the first learns ids and hashes and settles what is there twice, so that nothing is written when two records
- * contradict each other; the second writes what was chosen. */
+/* `peftgrid merge`: the records of several places into one folder or one file. All inputs are read, and what is there
+ * twice is settled, before anything is written: two records that contradict each other must leave no trace. For a
+ * file the records are kept on the way; into a folder they are copied in a second reading. */
 #include <stdio.h>
 #include <string.h>
 #include "bench/cli.h"
@@ -25,6 +25,7 @@ struct seen {
     char hash[SHA256_HEX]; /* of the whole record, also when it is slim */
     int failed, slim;
     int chosen;
+    const struct record *kept; /* into a file: what goes there; into a folder: NULL */
 };
 
 struct merge {
@@ -38,8 +39,6 @@ struct merge {
     int count, cap;
     int again, gave_way; /* equal records met twice; failed runs that another run of theirs replaces */
     struct arena *pile;  /* records on their way into a file */
-    const struct record **record;
-    int records;
 };
 
 /* ---- the first pass ---------------------------------------------------------------------------------------------- */
@@ -138,8 +137,12 @@ static status visit_all(struct merge *m, visit_fn *visit)
 
 static status learn(struct merge *m, const struct record *r, const struct record_place *place, int number)
 {
-    (void)number;
-    return look_at(m, r, place->name);
+    struct record *own;
+    TRY(look_at(m, r, place->name));
+    if (!m->to_file) return ST_OK;
+    NEW(own, m->pile, 1);
+    m->seen[number].kept = own;
+    return m->o->full ? record_copy(r, NULL, 0, m->pile, own) : record_slim(r, m->pile, own);
 }
 
 /* ---- into a folder ----------------------------------------------------------------------------------------------- */
@@ -172,24 +175,14 @@ static status write_one(struct merge *m, const struct record *r, const struct re
 
 /* ---- into a file ------------------------------------------------------------------------------------------------- */
 
-static status pile_up(struct merge *m, const struct record *r, const struct record_place *place, int number)
+static status write_file(const struct merge *m)
 {
-    struct record *own;
-    (void)place;
-    if (!m->seen[number].chosen) return ST_OK;
-    NEW(own, m->pile, 1);
-    m->record[m->records++] = own;
-    return m->o->full ? record_copy(r, NULL, 0, m->pile, own) : record_slim(r, m->pile, own);
-}
-
-static status write_file(struct merge *m)
-{
-    NEW(m->record, m->arena, m->count + 1);
-    if (!(m->pile = arena_new("merged records"))) return ST_MEMORY;
-    status st = visit_all(m, pile_up);
-    if (st == ST_OK) st = record_pack_write(m->record, m->records, m->out);
-    arena_free(m->pile);
-    return st;
+    const struct record **record;
+    int n = 0;
+    NEW(record, m->arena, m->count + 1);
+    for (int i = 0; i < m->count; i++)
+        if (m->seen[i].chosen) record[n++] = m->seen[i].kept;
+    return record_pack_write(record, n, m->out);
 }
 
 /* ---- the command ------------------------------------------------------------------------------------------------- */
@@ -213,6 +206,15 @@ static status tell(const struct merge *m, int places)
     return ST_OK;
 }
 
+static status merge(struct merge *m, const char *first)
+{
+    TRY(visit_all(m, learn));
+    FAIL_IF(m->count == 0, ST_INPUT, "%s: no records to merge", first);
+    if (m->to_file) return write_file(m);
+    TRY(file_make_dirs(m->out));
+    return visit_all(m, write_one);
+}
+
 static status run_merge(const void *options, char **args, int count, struct arena *arena)
 {
     struct merge m = {.o = options, .arena = arena, .out = args[0], .to_file = ends_in_h5(args[0])};
@@ -225,15 +227,10 @@ static status run_merge(const void *options, char **args, int count, struct aren
     NEW(m.in, arena, count + 1);
     if (file_exists(m.out)) m.in[m.ins++] = args[0];
     for (int i = 1; i < count; i++) m.in[m.ins++] = args[i];
-    TRY(visit_all(&m, learn));
-    FAIL_IF(m.count == 0, ST_INPUT, "%s: no records to merge", args[1]);
-    if (m.to_file) {
-        TRY(write_file(&m));
-    } else {
-        TRY(file_make_dirs(m.out));
-        TRY(visit_all(&m, write_one));
-    }
-    return tell(&m, m.ins);
+    if (!(m.pile = arena_new("merged records"))) return ST_MEMORY;
+    status st = merge(&m, args[1]);
+    arena_free(m.pile);
+    return st == ST_OK ? tell(&m, m.ins) : st;
 }
 
 const struct command command_merge = {

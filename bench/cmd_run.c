@@ -216,8 +216,12 @@ const struct command command_run = {
         "A cell that fails does not stop the rest: the summary names it and the exit code is 1.\n\n"
         "With tune = SEEDS and sections [tune ROW] the values there are run on those seeds first, and only the best of "
         "them on the others.\n\n"
-        "Results do not depend on --jobs, --threads or --shard. Several drivers may share one runs folder. Interrupt "
-        "(Ctrl-C) ends the running cells and keeps what is finished.",
+        "Results do not depend on --jobs, --threads or --shard. Several drivers may share one runs folder.\n\n"
+        "Cells keep their state beside their record to be (checkpoint_minutes, checkpoint_steps in [train]), so a run "
+        "that "
+        "was killed goes on from there when it is run again, and gives the bits of an undisturbed one. Interrupt "
+        "(Ctrl-C): "
+        "cells end behind the step at hand and keep their state; a second one ends them at once.",
     .options = run_options,
     .option_size = sizeof(struct run_options),
     .min_args = 1,

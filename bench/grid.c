@@ -16,7 +16,7 @@
 #include "core/sha256.h"
 #include "core/text.h"
 
-enum { MAX_JOBS = 256, MAX_NOTICES = 256, PLAIN_EVERY = 60, RETRY_EVERY = 2, GRACE = 10 };
+enum { MAX_JOBS = 256, MAX_NOTICES = 256, PLAIN_EVERY = 60, RETRY_EVERY = 2 };
 
 enum cell_state { WAITING, RUNNING, ELSEWHERE, ENDED };
 
@@ -39,14 +39,16 @@ struct grid {
     const char *journal;
     unsigned long long noticed[MAX_NOTICES]; /* hashes of notices already shown: many cells say the same */
     int notices;
-    int stopped; /* children have been told to end */
+    int stopped; /* how often children have been told to end */
 };
 
 static volatile sig_atomic_t caught; /* the signal that asks the driver to stop */
+static volatile sig_atomic_t asked;  /* how often it was asked to */
 
 static void on_signal(int number)
 {
     caught = number;
+    asked = asked + 1;
 }
 
 static const struct cell *cell_at(const struct grid *g, int i)
@@ -85,7 +87,7 @@ static void write_journal(struct grid *g, const char *event, int i, const char *
 
 static const char *cause_of(const struct child_report *r)
 {
-    return r->st == ST_DIVERGED ? "diverged" : "failed";
+    return r->st == ST_DIVERGED ? "diverged" : r->st == ST_INTERRUPTED ? "stopped" : "failed";
 }
 
 /* Cells with the same canonical text have the same record, so a claim is on that. */
@@ -256,24 +258,26 @@ static void listen(struct grid *g)
     }
 }
 
-/* The first signal ends the children; one who does not end in time is killed. */
-static void stop_children(struct grid *g, double *since)
+/* At the first signal cells end behind the step at hand and keep their state, which takes as long as a step does; at
+ * the second they end at once. */
+static void stop_children(struct grid *g)
 {
-    int number = g->stopped ? SIGKILL : SIGTERM;
-    if (g->stopped && progress_now() - *since < GRACE) return;
+    int times = asked;
+    if (g->stopped == times) return;
+    if (!g->stopped && g->running > 0)
+        progress_say(&g->progress, "stopping: cells end behind the step at hand and keep their state; a second signal "
+                                   "ends them at once");
     for (int slot = 0; slot < g->o->jobs; slot++)
-        if (g->child[slot].pid) kill(g->child[slot].pid, number);
-    g->stopped = 1;
-    *since = progress_now();
+        if (g->child[slot].pid) kill(g->child[slot].pid, times > 1 ? SIGKILL : SIGTERM);
+    g->stopped = times;
 }
 
 static status work(struct grid *g)
 {
-    double since = 0;
     status st = ST_OK; /* a fault of the driver itself: what runs is still brought to its end */
     while (g->running > 0 || (st == ST_OK && !caught && g->ended < g->count)) {
         if (st == ST_OK && !caught) st = start_cells(g);
-        if (caught) stop_children(g, &since);
+        if (caught) stop_children(g);
         listen(g);
         for (int slot = 0; slot < g->o->jobs; slot++)
             if (child_over(&g->child[slot])) {
@@ -286,6 +290,19 @@ static status work(struct grid *g)
 }
 
 /* ---- the whole ---- */
+
+/* A grid that cannot keep its results must not begin: a record is some ten kilobytes, and what running cells keep of
+ * themselves depends on what they train, so this is the least that is needed. */
+static status check_room(const struct grid *g)
+{
+    static const double record_bytes = 64e3, state_bytes = 4e6;
+    char what[64];
+    int cells = g->count - g->ended;
+    snprintf(what, sizeof what, "the records of %d cell%s", cells, cells == 1 ? "" : "s");
+    if (cells == 0) return ST_OK;
+    return file_need_room(g->e->runs_dir,
+                          cells * record_bytes + (g->o->jobs < cells ? g->o->jobs : cells) * state_bytes, what);
+}
 
 static status prepare(struct grid *g)
 {
@@ -307,7 +324,7 @@ static status prepare(struct grid *g)
                     claim_key(g, i, key)); /* whoever wrote the record may have been killed right then */
         skip_cell(g, i);
     }
-    return ST_OK;
+    return check_room(g);
 }
 
 status grid_run(const struct experiment *e, const struct grid_options *o, const int *index, int count, grid_cell_fn *fn,
@@ -328,7 +345,7 @@ status grid_run(const struct experiment *e, const struct grid_options *o, const 
     g->index = index;
     g->count = count;
     TRY(prepare(g));
-    caught = 0;
+    caught = asked = 0;
     for (int i = 0; i < 3; i++) sigaction(signals[i], &act, &old[i]);
     sigaction(SIGPIPE, &ignore, &pipe_old); /* a closed terminal or pipe must not end a long grid */
     progress_start(&g->progress, o->progress);

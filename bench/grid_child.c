@@ -7,6 +7,7 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "bench/stop.h"
 #include "core/progress.h"
 #include "core/system.h"
 
@@ -64,7 +65,7 @@ static int child_main(const struct cell *cell, int fd, grid_cell_fn *fn, void *c
 static void become_child(pid_t parent, int errors)
 {
     signal(SIGINT, SIG_IGN); /* the driver decides: it sends SIGTERM */
-    signal(SIGTERM, SIG_DFL);
+    stop_on_signal(SIGTERM);
     signal(SIGHUP, SIG_DFL);
     signal(SIGPIPE, SIG_IGN);
     prctl(PR_SET_PDEATHSIG, SIGKILL); /* a killed driver leaves nothing running */

@@ -7,6 +7,7 @@
 #include <unistd.h>
 #include "bench/cell_name.h"
 #include "core/file.h"
+#include "core/system.h"
 #include "results/record.h"
 
 struct search {
@@ -46,27 +47,17 @@ static status look(const struct search *s)
 /* The process that looks: silent, since cells say the same things again. */
 static void look_and_tell(const struct search *s, int to)
 {
-    int nowhere = open("/dev/null", O_WRONLY);
+    int nowhere = sys_open("/dev/null", O_WRONLY);
     if (nowhere >= 0) dup2(nowhere, STDERR_FILENO);
     status st = look(s);
-    for (int at = 0; at < s->count && st == ST_OK;) {
-        ssize_t n = write(to, s->done + at, (size_t)(s->count - at));
-        if (n > 0) at += (int)n;
-        if (n < 0 && errno != EINTR) st = ST_IO;
-    }
+    if (st == ST_OK && sys_write_all(to, s->done, (size_t)s->count) != 0) st = ST_IO;
     _exit((int)st);
 }
 
 /* All bytes or none. */
 static void hear(struct search *s, int from)
 {
-    int at = 0;
-    while (at < s->count) {
-        ssize_t n = read(from, s->done + at, (size_t)(s->count - at));
-        if (n > 0) at += (int)n;
-        if (n == 0 || (n < 0 && errno != EINTR)) break;
-    }
-    if (at < s->count) memset(s->done, 0, (size_t)s->count);
+    if (sys_read_all(from, s->done, (size_t)s->count) != s->count) memset(s->done, 0, (size_t)s->count);
 }
 
 /* In a process of its own: tokenising a data set starts threads, and a process that has started threads must not fork,
@@ -81,14 +72,14 @@ status grid_done(const struct experiment *e, const int *index, int count, const 
     s.done = *done;
     if (file_is_dir(e->runs_dir)) TRY(file_list(e->runs_dir, ".h5", arena, &name, &records));
     if (records == 0) return ST_OK;
-    FAIL_IF(pipe2(ends, O_CLOEXEC) != 0, ST_IO, "cannot make a pipe: %s", strerror(errno));
+    FAIL_IF(sys_pipe(ends) != 0, ST_IO, "cannot make a pipe: %s", strerror(errno));
     fflush(NULL);
-    pid_t pid = fork();
+    pid_t pid = sys_fork();
     if (pid == 0) look_and_tell(&s, ends[1]);
     int why = errno;
-    close(ends[1]);
+    sys_close(ends[1]);
     if (pid > 0) hear(&s, ends[0]);
-    close(ends[0]);
+    sys_close(ends[0]);
     FAIL_IF(pid < 0, ST_IO, "cannot start a process: %s", strerror(why));
     while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) continue;
     return ST_OK;

@@ -14,6 +14,11 @@ static size_t outputs_of(const struct cell_set *set)
     return (size_t)set->tokens.n * (size_t)score_outputs(set->task);
 }
 
+size_t history_outputs(const struct history *h, int dev)
+{
+    return outputs_of(&h->data->dev[dev]);
+}
+
 static status track_init(struct history *h, struct track *t, const struct cell_set *set)
 {
     size_t rows = (size_t)h->cap * (size_t)h->metrics, outputs = outputs_of(set);

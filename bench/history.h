@@ -36,6 +36,9 @@ status history_init(struct history *, struct arena *, const struct task *, const
 /* Evaluates every variant on every dev set. done: optimiser steps so far. */
 status history_evaluate(struct history *, struct session *, int eval_batch, long done, double epoch);
 
+/* Numbers in the outputs that a track keeps of a dev set. */
+size_t history_outputs(const struct history *, int dev);
+
 /* Main score of a variant at evaluation e: the mean over the dev sets, or that of the benchmark. half: -1 whole sets, 0
  * choosing, 1 reporting. */
 double history_score(const struct history *, int variant, int e, int half);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "bench/scoring.h"
+#include "bench/stop.h"
 #include "core/ops.h"
 #include "datasets/mmlu.h"
 #include "models/language.h"
@@ -117,6 +118,7 @@ static status in_pass(struct choices *c, pass_fn *fn)
 static status ask_pass(struct choices *c)
 {
     if (c->n == 0) return ST_OK;
+    TRY(stop_check());
     TRY(in_pass(c, measure));
     c->done += c->n;
     c->n = c->tokens = 0;
@@ -228,6 +230,7 @@ static status ask_all(struct choices *c, struct arena *arena)
         struct arena_mark mark = arena_mark(arena);
         status st = ask_subject(c, list, n, arena);
         arena_reset(arena, mark);
+        if (st == ST_INTERRUPTED) return st;
         if (st != ST_OK) return fail_in(st, "%s", mmlu_subject_table[t->rows.group[first]].name);
     }
     return ST_OK;

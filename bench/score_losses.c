@@ -1,5 +1,6 @@
 /* Losses of language-model sequences, a few at a time. */
 #include "bench/scoring.h"
+#include "bench/stop.h"
 #include "core/ops.h"
 #include "models/language.h"
 
@@ -37,6 +38,7 @@ static status run_pass(struct losses *l)
 {
     struct session *session = l->s->session;
     if (l->n == 0) return ST_OK;
+    TRY(stop_check());
     struct arena_mark tape = arena_mark(session->tape), scratch = arena_mark(session->scratch);
     status st = measure(l);
     arena_reset(session->tape, tape);

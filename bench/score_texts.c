@@ -4,6 +4,7 @@
 #include <string.h>
 #include "bench/ngram_scores.h"
 #include "bench/scoring.h"
+#include "bench/stop.h"
 #include "core/text.h"
 #include "datasets/lm.h"
 #include "datasets/unicode.h"
@@ -167,6 +168,7 @@ static status begin_line(struct writing *w, int prompt)
 
 static status end_lines(struct writing *w)
 {
+    TRY(stop_check());
     TRY(continue_lines(w));
     for (int i = 0; i < w->lines; i++) TRY(note_line(w, &w->line[i]));
     TRY(eval_log_flush(w->s->log));

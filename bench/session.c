@@ -2,6 +2,7 @@
 
 #include <math.h>
 #include <string.h>
+#include "bench/stop.h"
 #include "core/file.h"
 #include "core/ops.h"
 #include "models/stored_file.h"
@@ -234,6 +235,7 @@ status session_predict(struct session *s, const struct tokens *t, int eval_batch
     NEW(exact, arena, total);
     for (int first = 0; first < t->n; first += eval_batch) {
         int n = t->n - first < eval_batch ? t->n - first : eval_batch;
+        TRY(stop_check());
         struct arena_mark tape = arena_mark(s->tape), scratch = arena_mark(s->scratch);
         status st = predict_batch(s, t, first, n, variant, exact + (size_t)first * (size_t)labels);
         arena_reset(s->tape, tape);

@@ -2,6 +2,7 @@
 
 #include <math.h>
 #include <time.h>
+#include "bench/stop.h"
 
 double seconds_now(void)
 {
@@ -135,20 +136,49 @@ static status evaluate_now(struct training *t, long done)
     return st;
 }
 
+/* Whether the steps so far end with an evaluation that has not been made. */
+static bool evaluation_due(const struct training *t)
+{
+    const struct history *h = &t->history;
+    long done = t->curves.done;
+    if (done == 0 || (done % t->plan.eval_every != 0 && done != t->plan.steps)) return false;
+    return h->count == 0 || h->step[h->count - 1] != done;
+}
+
+/* Between two steps: where a run can be left and gone on with. A long evaluation keeps what it has measured, so that
+ * is worth a checkpoint in front of it. */
+static status between_steps(struct training *t)
+{
+    TRY(stop_check());
+    bool due = evaluation_due(t);
+    if (t->state) run_state_step(t->state, t, due && t->log);
+    return due ? evaluate_now(t, t->curves.done) : ST_OK;
+}
+
+static status train(struct training *t, int *order)
+{
+    long epoch = -1;
+    if (t->curves.done > 0) TRY(between_steps(t));
+    for (long step = t->curves.done; step < t->plan.steps; step++) {
+        if (step / t->plan.per_epoch != epoch) {
+            epoch = step / t->plan.per_epoch;
+            TRY(batch_order(&t->session->rng, &t->data->train.tokens, (int)epoch, t->plan.batch,
+                            t->options->group_lengths, t->session->scratch, order));
+        }
+        TRY(one_step(t, step, order));
+        if (t->progress) t->progress(t->progress_ctx, "train", step + 1, t->plan.steps, t->curves.loss[step]);
+        TRY(between_steps(t));
+    }
+    return ST_OK;
+}
+
 status training_run(struct training *t)
 {
     int *order;
-    const struct tokens *set = &t->data->train.tokens;
-    NEW(order, t->arena, set->n);
-    trace_add(&t->trace, t->session, 0);
-    if (t->plan.steps == 0) return evaluate_now(t, 0);
-    for (long step = 0; step < t->plan.steps; step++) {
-        if (step % t->plan.per_epoch == 0)
-            TRY(batch_order(&t->session->rng, set, (int)(step / t->plan.per_epoch), t->plan.batch,
-                            t->options->group_lengths, t->session->scratch, order));
-        TRY(one_step(t, step, order));
-        if (t->progress) t->progress(t->progress_ctx, "train", step + 1, t->plan.steps, t->curves.loss[step]);
-        if ((step + 1) % t->plan.eval_every == 0 || step + 1 == t->plan.steps) TRY(evaluate_now(t, step + 1));
-    }
-    return ST_OK;
+    bool trains = t->plan.steps > 0;
+    NEW(order, t->arena, t->data->train.tokens.n);
+    if (trains && t->state) TRY(run_state_resume(t->state, t));
+    if (t->trace.times == 0) trace_add(&t->trace, t->session, 0);
+    status st = trains ? train(t, order) : evaluate_now(t, 0);
+    return st == ST_INTERRUPTED && t->state ? run_state_stop(t->state, t) : st;
 }

@@ -3,6 +3,7 @@
 #define PG_BENCH_TRAIN_LOOP_H
 
 #include "bench/accounting.h"
+#include "bench/run_state.h"
 #include "bench/history.h"
 #include "bench/trainer.h"
 
@@ -29,7 +30,8 @@ struct training {
     struct arena *batches; /* the batch at hand; empty between micro-batches */
     progress_fn *progress;
     void *progress_ctx;
-    struct eval_log *log; /* of the run; NULL: none */
+    struct eval_log *log;    /* of the run; NULL: none */
+    struct run_state *state; /* NULL: the run is not kept */
     struct plan plan;
     enum batch_target target;
     struct curves curves;
@@ -39,7 +41,8 @@ struct training {
 
 /* Makes room and sets rates of the head; plan must be filled. */
 status training_init(struct training *, const struct task *);
-/* Trains to the end. ST_DIVERGED: the curves hold what happened before (and the loss that was no number). */
+/* Trains to the end, from where an earlier process stopped. ST_DIVERGED: the curves hold what happened before (and the
+ * loss that was no number). ST_INTERRUPTED: asked to stop (bench/stop.h). */
 status training_run(struct training *);
 
 double seconds_now(void); /* monotonic */

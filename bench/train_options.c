@@ -52,4 +52,12 @@ const struct option train_option_table[] = {
      "matrix products; openblas gives other bits on other processors", 0},
     {"threads", OPT_INT, AT(threads), 0, 1024, "0", NULL, "threads of one run, 0: all; changes no result",
      OPTION_NO_ID},
+    {"checkpoint_steps", OPT_INT, AT(checkpoint_steps), 0, 1e9, "0", NULL,
+     "steps between checkpoints, from which a killed run goes on; 0: only by time", OPTION_NO_ID},
+    {"checkpoint_minutes", OPT_REAL, AT(checkpoint_minutes), 0, 1e6, "5", NULL,
+     "minutes between checkpoints; 0: only by steps", OPTION_NO_ID},
+    {"time_limit", OPT_REAL, AT(time_limit), 0, 1e6, "0", NULL,
+     "minutes after which a cell keeps its state and ends; 0: none", OPTION_NO_ID},
+    {"memory_limit", OPT_INT, AT(memory_limit), 0, 1e9, "0", NULL,
+     "MB that a cell may take for itself, mapped files aside; 0: no limit", OPTION_NO_ID},
     OPT_END};

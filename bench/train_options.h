@@ -40,6 +40,11 @@ struct train_options {
     int precision; /* f32 */
     int gemm;      /* own|openblas */
     int threads;   /* not part of the id */
+    /* a run's process; none of it is part of the id */
+    int checkpoint_steps; /* every n steps; 0: only by time */
+    double checkpoint_minutes;
+    double time_limit; /* minutes; 0: none */
+    int memory_limit;  /* MB; 0: none */
 };
 extern const struct option train_option_table[];
 

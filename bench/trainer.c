@@ -4,7 +4,9 @@
 
 #include <string.h>
 #include "bench/adapter.h"
+#include "bench/run_state.h"
 #include "bench/run_record.h"
+#include "bench/stop.h"
 #include "bench/train_loop.h"
 #include "core/file.h"
 #include "core/gemm.h"
@@ -23,6 +25,7 @@ struct cell_work {
     char id[65];
     const char *path, *adapter_path, *log_path;
     struct eval_log *log;
+    struct run_state state;
     bool named;   /* id and path are known */
     bool started; /* training has something to tell */
     double begin;
@@ -114,6 +117,8 @@ static status train_cell(struct cell_work *w)
     const struct train_options *o = &w->cell->train;
     if (o->init_from && *o->init_from) TRY(adapter_load(&w->session, o->init_from, ADAPTER_START));
     TRY(open_log(w));
+    TRY(run_state_open(&w->state, w->paths->runs_dir, w->id, w->cell->label, o, w->paths->force, w->arena));
+    w->training.state = &w->state;
     TRY(training_init(&w->training, w->cell->task));
     w->started = true;
     TRY(training_run(&w->training));
@@ -132,6 +137,13 @@ static struct run_facts facts_of(const struct cell_work *w)
                               .begin = w->begin};
 }
 
+/* What is kept of a run while it goes on. */
+static void remove_state(const struct cell_work *w)
+{
+    eval_log_remove(w->log);
+    run_state_remove(&w->state);
+}
+
 static status write_result(struct cell_work *w)
 {
     struct run_facts facts = facts_of(w);
@@ -139,8 +151,22 @@ static status write_result(struct cell_work *w)
     TRY(record_init(&w->record, w->records));
     TRY(run_record_result(&facts, w->arena, &w->record));
     TRY(record_write(&w->record, w->path));
-    eval_log_remove(w->log);
+    remove_state(w);
     return ST_OK;
+}
+
+/* Time counts from here; a limit on memory is for the run, not for telling how it ended. */
+static void set_limits(const struct cell_work *w)
+{
+    const struct train_options *o = &w->cell->train;
+    stop_after(o->time_limit);
+    arena_limit((size_t)o->memory_limit << 20);
+}
+
+static void lift_limits(void)
+{
+    stop_after(0);
+    arena_limit(0);
 }
 
 /* The failure is what the caller hears of; a record of it is written when the run has a name and the disk allows. */
@@ -149,7 +175,7 @@ static status write_failure(struct cell_work *w, status st)
     char cause[1024];
     struct run_facts facts = facts_of(w);
     snprintf(cause, sizeof cause, "%s", status_message());
-    if (st == ST_DIVERGED) eval_log_remove(w->log); /* it would only happen again */
+    if (st == ST_DIVERGED) remove_state(w); /* it would only happen again */
     if (!w->named || st == ST_INTERRUPTED) return st;
     status written = record_init(&w->record, w->records);
     if (written == ST_OK)
@@ -162,6 +188,7 @@ static status write_failure(struct cell_work *w, status st)
 static status run_cell(struct cell_work *w, progress_fn *progress, void *ctx, struct arena *caller, int *skipped)
 {
     status verdict;
+    set_limits(w);
     TRY(open_cell(w, progress, ctx));
     TRY(name_run(w, caller));
     if (!w->paths->force && done_before(w, &verdict)) {
@@ -170,6 +197,7 @@ static status run_cell(struct cell_work *w, progress_fn *progress, void *ctx, st
     }
     TRY(file_make_dirs(w->paths->runs_dir));
     status st = train_cell(w);
+    lift_limits();
     if (st == ST_OK) st = write_result(w);
     return st == ST_OK ? ST_OK : write_failure(w, st);
 }
@@ -184,6 +212,7 @@ status cell_run(const struct cell *cell, const struct run_paths *paths, progress
     w.batches = arena_new("a batch");
     status st = w.arena && w.records && w.batches ? run_cell(&w, progress, ctx, arena, skipped) : ST_MEMORY;
     *out_path = w.path;
+    lift_limits();
     eval_log_close(w.log);
     session_close(&w.session);
     cell_data_close(&w.data);

@@ -26,7 +26,7 @@ struct arena {
 };
 
 static int poison;
-static size_t total_held, total_peak;
+static size_t total_held, total_peak, limit;
 
 static void poison_fill(void *p, size_t n)
 {
@@ -76,17 +76,24 @@ void arena_free(struct arena *a)
     heap_free(a);
 }
 
+static int over_limit(size_t more)
+{
+    return limit && total_held + more > limit;
+}
+
 static int block_add(struct arena *a, size_t need)
 {
     size_t usual = !a->top && a->first_size ? a->first_size : a->next_size;
     size_t size = need > usual ? need : usual;
     struct block *b = a->spare;
+    if (over_limit(size)) size = need;
     if (b && b->size >= (a->top ? need : size)) {
         a->spare = NULL;
         *b = (struct block){a->top, b->size, 0, a->top ? a->top->before + a->top->used : 0, b->data};
         a->top = b;
         return 1;
     }
+    if (over_limit(size)) return 0;
     b = malloc(sizeof *b);
     if (!b) return 0;
     b->data = aligned_alloc(ALIGN, size);
@@ -109,7 +116,11 @@ void *arena_alloc(struct arena *a, size_t bytes)
     if (refused) fault_note("%zu bytes for %s", bytes, a->name);
     if (need == 0) need = ALIGN;
     if (need < bytes || refused || ((!a->top || a->top->size - a->top->used < need) && !block_add(a, need))) {
-        fail(ST_MEMORY, "out of memory: %zu bytes for %s", bytes, a->name);
+        if (over_limit(need))
+            fail(ST_MEMORY, "out of memory: %zu bytes for %s would be more than the limit of %zu MB", bytes, a->name,
+                 limit >> 20);
+        else
+            fail(ST_MEMORY, "out of memory: %zu bytes for %s", bytes, a->name);
         return NULL;
     }
     void *p = a->top->data + a->top->used;
@@ -185,6 +196,11 @@ size_t arena_peak(const struct arena *a)
 size_t arena_total_held(void)
 {
     return total_held;
+}
+
+void arena_limit(size_t bytes)
+{
+    limit = bytes;
 }
 
 size_t arena_total_peak(void)

@@ -36,6 +36,9 @@ size_t arena_peak(const struct arena *); /* largest arena_used so far */
 size_t arena_total_held(void);
 size_t arena_total_peak(void);
 
+/* From now on requests fail that would bring what is held above so many bytes; 0: no limit. */
+void arena_limit(size_t bytes);
+
 /* Test switches. After arena_fail_after(n), n >= 1, the n-th allocation from now fails (and only that one), those of
  * core/heap.h included; 0 turns it off. arena_poison(1) fills memory with signalling bit patterns (NaN as real) when
  * taken and when reset. */

@@ -14,7 +14,7 @@ enum cpu_class {
 enum cpu_class cpu_class(void);
 const char *cpu_class_name(enum cpu_class);
 status cpu_force(enum cpu_class); /* ST_UNSUPPORTED when the machine lacks it */
-/* What the environment variable PEFTGRID_CPU (generic|avx2|avx512) asks for, if it is set; called by main. */
+/* What the environment variable PEFTGRID_CPU (generic|avx2|avx512) asks for, if it is set; called by cli_main(). */
 status cpu_from_environment(void);
 int cpu_has(enum cpu_class);
 const char *cpu_model(void); /* "AMD EPYC ...", from the processor itself */

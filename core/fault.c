@@ -54,3 +54,8 @@ status fault_share(void)
     faults = p;
     return ST_OK;
 }
+
+void fault_leave(void)
+{
+    for (int g = 0; faults == &own && g < FAULT_GROUPS; g++) fault_arm((enum fault_group)g, 0);
+}

@@ -23,5 +23,7 @@ const char *fault_noted(void);
 
 /* From now on the counts are common to this process and the children it forks: one event fails, whoever meets it. */
 status fault_share(void);
+/* In a child that lives on: faults armed for its parent alone are not its. */
+void fault_leave(void);
 
 #endif

@@ -197,6 +197,20 @@ status file_remove(const char *path)
     return sys_unlink(path) == 0 || errno == ENOENT ? ST_OK : io_fail(path, "cannot remove it");
 }
 
+status file_rename(const char *from, const char *to)
+{
+    return sys_rename(from, to) == 0 || errno == ENOENT ? ST_OK : io_fail(from, "cannot rename it");
+}
+
+status file_need_room(const char *folder, double bytes, const char *what)
+{
+    double room;
+    if (sys_free_bytes(folder, &room) != 0) return io_fail(folder, "cannot learn how much room its disk has");
+    FAIL_IF(room < bytes, ST_IO, "%s: its disk has room for %.1f MB, but %s need %.1f MB", folder, room / 1e6, what,
+            bytes / 1e6);
+    return ST_OK;
+}
+
 /* Whether the file ends in the middle of a line: what a full disk or a kill leaves of the last one. */
 static int ends_within_line(int fd)
 {

@@ -45,7 +45,11 @@ status file_commit(const char *temp, const char *path);
  * also that of a line of which an earlier append could write a part only. */
 status file_append_line(const char *path, const char *line);
 
-status file_remove(const char *path);    /* fine when there is none */
+status file_remove(const char *path);                 /* fine when there is none */
+status file_rename(const char *from, const char *to); /* fine when there is no `from` */
+/* Fails with ST_IO, telling both numbers, when the disk that holds the folder has less room than that. what: "12
+ * cells". */
+status file_need_room(const char *folder, double bytes, const char *what);
 status file_make_dirs(const char *path); /* mkdir -p */
 /* Anything of that name, links followed; also a name about which the system gives no answer: opening it tells why. */
 int file_exists(const char *path);

@@ -9,6 +9,14 @@ enum { MESSAGE_BYTES = 2048 };
 static _Thread_local char message[MESSAGE_BYTES];
 static int quiet_notices;
 
+/* Parts of files stand in messages, and files hold anything: a line stays a line, and no terminal is told to do
+ * things. */
+static void one_line(char *s)
+{
+    for (; *s; s++)
+        if ((unsigned char)*s < 0x20 || *s == 0x7F) *s = *s == '\n' || *s == '\t' ? ' ' : '?';
+}
+
 status fail(status st, const char *fmt, ...)
 {
     va_list ap;
@@ -16,6 +24,7 @@ status fail(status st, const char *fmt, ...)
     va_start(ap, fmt);
     vsnprintf(fresh, sizeof fresh, fmt, ap);
     va_end(ap);
+    one_line(fresh);
     memcpy(message, fresh, sizeof message);
     return st;
 }
@@ -27,6 +36,7 @@ status fail_in(status st, const char *fmt, ...)
     va_start(ap, fmt);
     vsnprintf(place, sizeof place, fmt, ap);
     va_end(ap);
+    one_line(place);
     memcpy(old, message, sizeof old);
     /* A message too long for the buffer is cut at its end; the place stays. */
     snprintf(message, sizeof message, "%s: %.*s", place, (int)(sizeof message - strlen(place) - 3), old);
@@ -53,6 +63,7 @@ void notice(const char *fmt, ...)
     va_start(ap, fmt);
     vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
+    one_line(text);
     /* One write a line: cells of a grid share stderr. */
     snprintf(line, sizeof line, "peftgrid: notice: %s\n", text);
     fputs(line, stderr);

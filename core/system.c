@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 #include "core/fault.h"
 
@@ -153,6 +154,15 @@ int sys_fstat(int fd, struct stat *st)
 {
     int r;
     CALL(r, refused(PLAIN, "fstat", NULL, fd), fstat(fd, st));
+    return r;
+}
+
+int sys_free_bytes(const char *path, double *bytes)
+{
+    struct statvfs disk;
+    int r;
+    CALL(r, refused(PLAIN, "statvfs", path, -1), statvfs(path, &disk));
+    *bytes = r == 0 ? (double)disk.f_bavail * (double)disk.f_frsize : 0;
     return r;
 }
 

@@ -20,6 +20,7 @@ int sys_seek(int fd, off_t from_end);            /* 0 or -1 */
 int sys_fsync(int fd);
 int sys_stat(const char *path, struct stat *);
 int sys_fstat(int fd, struct stat *);
+int sys_free_bytes(const char *path, double *bytes); /* of the disk that holds path, for this user */
 int sys_rename(const char *from, const char *to);
 int sys_link(const char *from, const char *to);
 int sys_unlink(const char *path);

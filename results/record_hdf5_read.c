@@ -9,9 +9,11 @@ struct reader {
     struct record *record;
     char *content_hash; /* receives the root's attribute */
     int formatted;      /* the root's format attribute was right */
+    size_t most;        /* bytes of a value: what so many bytes of file can hold */
+    long left;          /* values and groups that may still come */
 };
 
-enum { DEEPEST_GROUP = 8, LARGEST_VALUE = 1 << 30 };
+enum { DEEPEST_GROUP = 8, LARGEST_VALUE = 1 << 30, BEST_RATIO = 1100 /* of deflate: 1032 */, SMALLEST_ITEM = 8 };
 
 /* A value's shape and kind, as found in the file. */
 struct found {
@@ -34,11 +36,29 @@ static status find_shape(struct reader *r, const char *path, hid_t type, hid_t s
     hsize_t dim[3] = {0};
     FAIL_IF(f->rank < 0 || f->rank > 3 || H5Sget_simple_extent_dims(space, dim, NULL) < 0, ST_INPUT,
             "%s: %s has a shape that records do not use", r->file, path);
+    FAIL_IF(f->width > r->most, ST_INPUT, "%s: %s is larger than the file can hold", r->file, path);
     for (int i = 0; i < f->rank; i++) {
-        FAIL_IF(dim[i] && f->n > LARGEST_VALUE / f->width / dim[i], ST_INPUT, "%s: %s is too large", r->file, path);
+        FAIL_IF(dim[i] && f->n > r->most / f->width / dim[i], ST_INPUT, "%s: %s is larger than the file can hold",
+                r->file, path);
         f->dim[i] = dim[i];
         f->n *= dim[i];
     }
+    return ST_OK;
+}
+
+/* Chunks are taken into memory whole, however small the data set is. */
+static status check_chunk(struct reader *r, const char *path, hid_t set, const struct found *f)
+{
+    hid_t list = H5Dget_create_plist(set);
+    hsize_t dim[3] = {0};
+    size_t n = f->width;
+    int rank = list >= 0 && H5Pget_layout(list) == H5D_CHUNKED ? H5Pget_chunk(list, 3, dim) : 0, bad = list < 0;
+    for (int i = 0; i < rank && i < 3; i++) {
+        bad |= dim[i] == 0 || n > r->most / dim[i];
+        n = bad ? 0 : n * dim[i];
+    }
+    if (list >= 0) H5Pclose(list);
+    FAIL_IF(bad || rank > 3, ST_INPUT, "%s: the chunks of %s are larger than the file can hold", r->file, path);
     return ST_OK;
 }
 
@@ -47,8 +67,11 @@ static status unpack_strings(struct arena *a, const char *flat, const struct fou
 {
     NEW(*out, a, f->n + 1);
     for (size_t i = 0; i < f->n; i++) {
-        char *s = arena_printf(a, "%.*s", (int)f->width, flat + i * f->width);
+        const size_t n = strnlen(flat + i * f->width, f->width);
+        char *s = arena_alloc(a, n + 1);
         if (!s) return ST_MEMORY;
+        memcpy(s, flat + i * f->width, n);
+        s[n] = '\0';
         (*out)[i] = s;
     }
     return ST_OK;
@@ -99,7 +122,9 @@ static status read_value(struct reader *r, const char *path, hid_t id, int attri
 {
     hid_t type = attribute ? H5Aget_type(id) : H5Dget_type(id), space = attribute ? H5Aget_space(id) : H5Dget_space(id);
     struct found f;
-    status st = find_shape(r, path, type, space, &f);
+    status st = r->left-- > 0 ? find_shape(r, path, type, space, &f)
+                              : fail(ST_INPUT, "%s: more values than the file can hold", r->file);
+    if (st == ST_OK && !attribute) st = check_chunk(r, path, id, &f);
     if (st == ST_OK) {
         void *v = heap_zalloc(f.n * f.width);
         if (!v)
@@ -177,6 +202,7 @@ static herr_t on_link(hid_t g, const char *name, const H5L_info_t *info, void *w
 static status read_group(struct reader *r, hid_t g, const char *group, int depth)
 {
     struct walk w = {.r = r, .group = group, .depth = depth, .st = ST_OK};
+    FAIL_IF(r->left-- <= 0, ST_INPUT, "%s: more groups than the file can hold", r->file);
     FAIL_IF(depth > DEEPEST_GROUP, ST_INPUT, "%s: the groups below '%s' are nested too deeply", r->file, group);
     herr_t end = H5Aiterate2(g, H5_INDEX_NAME, H5_ITER_NATIVE, NULL, on_attribute, &w);
     if (end == 0) end = H5Literate(g, H5_INDEX_NAME, H5_ITER_NATIVE, NULL, on_link, &w);
@@ -200,7 +226,9 @@ status record_image_read(const unsigned char *bytes, size_t size, const char *fo
                          struct record *record, char stored_hash[SHA256_HEX])
 {
     struct hdf5_quiet q = hdf5_quiet_begin();
-    struct reader r = {file, format, record, stored_hash, 0};
+    struct reader r = {.file = file, .format = format, .record = record, .content_hash = stored_hash};
+    r.most = size < LARGEST_VALUE / BEST_RATIO ? size * BEST_RATIO : LARGEST_VALUE;
+    r.left = (long)(size / SMALLEST_ITEM);
     stored_hash[0] = 0;
     /* HDF5 wants a name under which no file exists: nothing can lie below a file. It copies the bytes; its parameter
      * lacks const. */

@@ -14,7 +14,7 @@ BUILD_PACKAGES="gcc g++ make pkg-config libc6-dev libopenblas-openmp-dev libhdf5
     libutf8proc-dev libjansson-dev libinih-dev libmd-dev"
 PLOT_PACKAGES="gnuplot-nox"
 TEST_PACKAGES="check libsubunit-dev hdf5-tools python3-h5py git"
-LINT_PACKAGES="clang libomp-dev libsimde-dev clang-format cppcheck shellcheck"
+LINT_PACKAGES="clang libclang-rt-dev libomp-dev libsimde-dev clang-format cppcheck shellcheck"
 
 usage() {
     sed -n '2,10p' "$0" | sed 's/^# \{0,1\}//'

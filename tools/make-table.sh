@@ -7,7 +7,7 @@ shift 2
 for out in "$@"; do :; done
 mkdir -p "$(dirname "$out")"
 names=$(for f in "$@"; do
-    [ "$f" = "$out" ] || basename "$f" .c | sed "s/^store_//; s/^cmd_//"
+    [ "$f" = "$out" ] || basename "$f" .c | sed "s/^store_//; s/^cmd_//; s/^fuzz_//"
 done | LC_ALL=C sort)
 {
     echo "/* Made by tools/make-table.sh from the file list. */"

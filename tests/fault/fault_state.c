@@ -142,12 +142,18 @@ const struct file_state *state_find(const struct folder_state *s, const char *na
 
 static char said[400];
 
+/* What a run that failed may leave: it goes on from there. */
+static int is_kept_state(const char *name)
+{
+    return ends_in(name, ".partial") || ends_in(name, ".claim") || ends_in(name, ".ckpt") || ends_in(name, ".ckpt.1");
+}
+
 const char *state_fault(const struct folder_state *s, const struct folder_state *reference)
 {
     for (int i = 0; i < s->files; i++) {
         const struct file_state *f = &s->file[i], *want = state_find(reference, f->name);
         if (ends_in(f->name, ".jsonl") && strncmp(f->digest, "torn", 4) != 0) continue;
-        if (ends_in(f->name, ".partial") || ends_in(f->name, ".claim") || strcmp(f->digest, "failed") == 0) continue;
+        if (is_kept_state(f->name) || strcmp(f->digest, "failed") == 0) continue;
         if (want && strcmp(want->digest, f->digest) == 0) continue;
         snprintf(said, sizeof said, "left %.200s (%.60s)", f->name, f->digest);
         return said;

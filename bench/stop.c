@@ -1,0 +1,31 @@
+#include "bench/stop.h"
+
+#include <signal.h>
+#include "core/progress.h"
+
+static volatile sig_atomic_t asked; /* the signal */
+static double limit, deadline;      /* minutes; progress_now() */
+
+void stop_ask(int number)
+{
+    asked = number;
+}
+
+void stop_on_signal(int number)
+{
+    struct sigaction act = {.sa_handler = stop_ask};
+    sigaction(number, &act, NULL);
+}
+
+void stop_after(double minutes)
+{
+    limit = minutes;
+    deadline = progress_now() + 60 * minutes;
+}
+
+status stop_check(void)
+{
+    FAIL_IF(asked, ST_INTERRUPTED, "stopped by signal %d", (int)asked);
+    FAIL_IF(limit > 0 && progress_now() >= deadline, ST_INTERRUPTED, "time_limit = %g minutes is reached", limit);
+    return ST_OK;
+}
