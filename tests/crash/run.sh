@@ -144,6 +144,6 @@ verdict "no claim is left" litter
 : >restarted
 [ $((2 * went_on)) -ge $again ] || echo "$again runs were begun again, and only $went_on of them went on from a checkpoint" >restarted
 verdict "killed runs go on" restarted
-echo "$killed kills ($drivers_killed of drivers, $((killed - drivers_killed)) of cells), $restarts restarts of drivers, $went_on of $again runs went on from a checkpoint, $rounds grids of $cells cells, $(($(date +%s) - begin)) s"
+echo "$killed kills ($drivers_killed of drivers, $((killed - drivers_killed)) of cells), $restarts restarts of drivers, $again starts beyond the first, $went_on times from a checkpoint, $rounds grids of $cells cells, $(($(date +%s) - begin)) s"
 echo "$passed passed, $failed failed, 0 skipped"
 [ $failed = 0 ]
