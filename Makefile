@@ -69,8 +69,8 @@ SLOW     := $(filter %_slow %/test_every_method,$(TESTS))
 IN_ORDER := $(SLOW) $(filter-out $(SLOW),$(TESTS))
 JOBS     ?= $(shell nproc)
 
-.PHONY: all help check test unit test-programs double-programs sanitized-tests cli golden lint layers format asan ubsan tsan fuzz double determinism \
-        determinism-short emulated-programs emulated-tests crash crash-short valgrind reliability-short demo bench install clean mini FORCE
+.PHONY: all help check test unit test-programs double-programs sanitized-tests cli golden flips lint layers format asan ubsan tsan fuzz double determinism \
+        determinism-short emulated-programs emulated-tests crash crash-short oom oom-short iofault iofault-short valgrind reliability-short demo bench install clean mini FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -84,6 +84,8 @@ help:
 	@echo "make determinism  one content hash a method: threads, evaluation batches, compilers, vector widths"
 	@echo "make fuzz       hostile input, FUZZ_SECONDS=$(FUZZ_SECONDS)"
 	@echo "make demo       the demo grid              make bench    speed of this machine"
+	@echo "make flips      FLIPS=2000 single changed bytes, all found"
+	@echo "make oom | iofault  every allocation, every system call fails once; oom-short, iofault-short: some"
 	@echo "make mini       rebuild the mini model     make install  PREFIX=$(PREFIX)"
 
 $(BUILD)/peftgrid: $(OUT)/peftgrid
@@ -178,6 +180,11 @@ oom-short iofault-short: %-short: $(OUT)/%
 golden: $(OUT)/golden
 	@$(OUT)/golden $(GOLDEN)
 
+# Single changed bytes in records, adapters, merged files and journals: fsck must find each.
+FLIPS ?= 2000
+flips: $(OUT)/tests/bench/test_fsck
+	@PEFTGRID_FLIPS=$(FLIPS) CK_TIMEOUT_MULTIPLIER=10 $<
+
 asan ubsan tsan:
 	@$(MAKE) --no-print-directory VARIANT=$@ BUILD=$(BUILD) sanitized-tests
 
@@ -263,4 +270,4 @@ install: all
 clean:
 	rm -rf $(BUILD)
 
--include $(OBJECTS:.o=.d) $(EMULATED:.o=.d) $(OUT)/bench/main.d $(TESTS:=.d) $(TEST_LIB:.o=.d) $(FUZZ_OBJ:.o=.d) $(patsubst %.c,$(OUT)/%.d,$(wildcard tests/golden/*.c))
+-include $(OBJECTS:.o=.d) $(EMULATED:.o=.d) $(OUT)/bench/main.d $(TESTS:=.d) $(TEST_LIB:.o=.d) $(FUZZ_OBJ:.o=.d) $(patsubst %.c,$(OUT)/%.d,$(wildcard tests/golden/*.c tests/fault/*.c))

@@ -14,14 +14,15 @@ enum { CONFIG_MAX = 1 << 20, LENGTH_BYTES = 8 };
 status adapter_weight_file(const char *path, struct arena *arena, const char **file)
 {
     static const char *const names[] = {"adapter_model.safetensors", "adapter_model.bin"};
-    int is_dir;
+    int is_dir, is_there;
     *file = path;
     FAIL_IF(!file_exists(path), ST_INPUT, "%s: there is no such adapter", path);
     TRY(file_ask_dir(path, &is_dir));
     if (!is_dir) return ST_OK;
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         if (!(*file = path_join(arena, path, names[i]))) return ST_MEMORY;
-        if (file_exists(*file)) return ST_OK;
+        TRY(file_ask(*file, &is_there));
+        if (is_there) return ST_OK;
     }
     return fail(ST_INPUT, "%s: a peft folder holds adapter_model.safetensors or adapter_model.bin, this one neither",
                 path);

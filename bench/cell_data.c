@@ -46,6 +46,20 @@ static status longest_sequence(const struct cell *cell, const struct task *task,
     return ST_OK;
 }
 
+/* A tokenizer of another model gives tokens that this one has no rows for. */
+static status check_vocabulary(const struct cell *cell, const struct tokens *t, struct arena *arena)
+{
+    struct model_config config;
+    TRY(model_config_read(cell->model_path, arena, &config));
+    for (uint64_t i = 0; i < t->offset[t->n]; i++)
+        FAIL_IF(
+            t->ids[i] >= config.vocab, ST_INPUT,
+            "%s: its tokenizer gives token %d, but vocab_size in its config.json is %d: the tokenizer's files belong "
+            "to another model",
+            cell->model_path, (int)t->ids[i], config.vocab);
+    return ST_OK;
+}
+
 static status load_set(const struct cell *cell, const struct task *task, const char *cache_dir,
                        const struct task_set *set, int max_examples, struct arena *arena, struct cell_data *data,
                        struct cell_set *out)
@@ -56,7 +70,8 @@ static status load_set(const struct cell *cell, const struct task *task, const c
     TRY(tokens_load(task, set, cell->data_root, max_examples, data->tokenizer, max_len, cache_dir,
                     wants_rows(task, set), arena, &out->tokens));
     out->task = task;
-    out->set = set;
+    out->set = set; /* from here on the tokens are closed with the rest */
+    TRY(check_vocabulary(cell, &out->tokens, arena));
     out->name = own ? set->name : task->name;
     out->scores = !own || !task->benchmark;
     FAIL_IF(out->tokens.n < 1 || !out->tokens.label, ST_INPUT, "task %s: the set %s holds no labelled examples",

@@ -73,6 +73,12 @@ static int stale(const char *path, const char *text)
     return difftime(time(NULL), st.st_mtime) > CLAIM_STALE;
 }
 
+int claim_is_stale(const char *path)
+{
+    char text[OWNER_TEXT];
+    return read_owner(path, text) && stale(path, text);
+}
+
 /* Moves a stale claim out of the way. Between reading and renaming another driver may have taken it over; then what was
  * renamed is not what was read, and goes back. */
 static void remove_stale(const char *path, const char *text)

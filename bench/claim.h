@@ -20,5 +20,7 @@ status claim_take(const char *dir, const char *key, struct claim *, int *taken);
 void claim_beat(struct claim *); /* renews when it is time to; call it often */
 void claim_drop(struct claim *);
 void claim_clear(const char *dir, const char *key); /* takes away a claim whose owner is gone */
+/* Whether the owner of the claim file `path` is gone. */
+int claim_is_stale(const char *path);
 
 #endif

@@ -62,13 +62,17 @@ static status output_begin(struct output *o)
     return ST_OK;
 }
 
-/* A full disk or a closed pipe behind standard output must not look like success. */
+/* A full disk or a closed pipe behind standard output must not look like success, nor hide the summary that tells which
+ * cells failed and why. */
 static status output_end(struct output *o, status st)
 {
     if (!o->stream) return st;
     stdout = o->before;
     int bad = fclose(o->stream) != 0 || o->error;
-    return st != ST_OK || !bad ? st : fail(ST_IO, "cannot write to standard output: %s", strerror(o->error));
+    if (!bad) return st;
+    const char *why = strerror(o->error);
+    if (st == ST_OK) return fail(ST_IO, "cannot write to standard output: %s", why);
+    return fail(st == ST_CELLS ? ST_IO : st, "%s; cannot write to standard output: %s", status_message(), why);
 }
 
 int cli_main(int argc, char **argv)

@@ -6,6 +6,7 @@
 #include "bench/estimate.h"
 #include "bench/paths.h"
 #include "bench/tuning.h"
+#include "core/file.h"
 #include "core/progress.h"
 #include "models/model.h"
 
@@ -144,12 +145,21 @@ static status print_forecast(struct check *c, const struct cell *cell, const str
     return ST_OK;
 }
 
+static status check_start(const struct cell *cell)
+{
+    const char *from = cell->train.init_from;
+    FAIL_IF(from && *from && !file_exists(from), ST_INPUT, "row '%s': init_from: there is no adapter %s", cell->row,
+            from);
+    return ST_OK;
+}
+
 static void check_cell(struct check *c, const struct cell *cell, int first_of_task)
 {
     struct cell_data data = {0};
     struct estimate est;
     struct arena *arena = arena_new("check");
-    status st = arena ? load_data(c, cell, arena, &data, first_of_task) : ST_MEMORY;
+    status st = arena ? check_start(cell) : ST_MEMORY;
+    if (st == ST_OK) st = load_data(c, cell, arena, &data, first_of_task);
     if (st == ST_OK && !c->o->fast) {
         if (progress_now() - c->begin > MEASURE_SECONDS) {
             c->unmeasured++;
@@ -166,12 +176,26 @@ static void check_cell(struct check *c, const struct cell *cell, int first_of_ta
     arena_free(arena);
 }
 
+/* Rows of equal settings share one run and its record. */
+static void check_twin(struct check *c, int i)
+{
+    const struct cell *cell = &c->e->cell[i];
+    for (int k = 0; k < i; k++)
+        if (strcmp(c->e->cell[k].canon, cell->canon) == 0) {
+            print_name(cell);
+            printf(": warning: its settings are those of row %s: both show one run\n", c->e->cell[k].row);
+            c->warnings++;
+            return;
+        }
+}
+
 static void check_cells(struct check *c)
 {
     for (int i = 0; i < c->e->cells && stands_for_all(c, i); i++) {
         struct cell cell = c->e->cell[i];
         if (c->o->threads > 0) cell.train.threads = c->o->threads;
         check_cell(c, &cell, i == 0 || c->e->cell[i - 1].task != cell.task);
+        check_twin(c, i);
     }
 }
 

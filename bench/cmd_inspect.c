@@ -45,7 +45,9 @@ static status inspect(const char *path, const struct inspect_options *o, int sev
     struct record r;
     struct record_place place;
     struct record_source *source = NULL;
-    int merged = record_pack_is(path), shown = 0;
+    enum place_kind kind;
+    TRY(record_place_kind(path, &kind));
+    int merged = kind == PLACE_PACK, shown = 0;
     TRY(record_source_open(path, arena, &source));
     for (;;) {
         struct arena_mark mark = arena_mark(arena);

@@ -1,6 +1,7 @@
 /* `peftgrid merge`: the records of several places into one folder or one file. All inputs are read, and what is there
  * twice is settled, before anything is written: two records that contradict each other must leave no trace. For a
  * file the records are kept on the way; into a folder they are copied in a second reading. */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include "bench/cli.h"
@@ -151,16 +152,31 @@ static status learn(struct merge *m, const struct record *r, const struct record
 static status copy_adapter(struct merge *m, const struct record *r, const struct record_place *place)
 {
     struct file_map map = {0};
+    int is_there, is_copied;
     const char *name = record_get_string(r, "environment/adapter_file", ""), *slash = strrchr(place->file, '/');
     if (!*name || strchr(name, '/')) return ST_OK;
     const char *folder = slash ? arena_printf(m->arena, "%.*s", (int)(slash - place->file), place->file) : ".";
     const char *from = folder ? path_join(m->arena, folder, name) : NULL, *to = path_join(m->arena, m->out, name);
     if (!from || !to) return ST_MEMORY;
-    if (!file_exists(from) || file_exists(to)) return ST_OK;
+    TRY(file_ask(from, &is_there));
+    TRY(file_ask(to, &is_copied));
+    if (!is_there || is_copied) return ST_OK;
     TRY(file_map(from, &map));
     status st = file_write_atomic(to, map.data, map.size);
     file_unmap(&map);
     return st;
+}
+
+/* The journal tells of merged records as it does of finished ones, so that fsck can compare them with it. */
+static status note_in_journal(struct merge *m, const struct record *r, const struct record_place *from,
+                              const char *path)
+{
+    char sum[SHA256_HEX];
+    const char *journal = path_join(m->arena, m->out, "journal.jsonl"), *id = record_get_string(r, "run/id", "");
+    if (!journal) return ST_MEMORY;
+    TRY(sha256_file(path, sum));
+    return journal_add(journal, "merged", id, record_get_string(r, "environment/label", ""), strrchr(path, '/') + 1,
+                       sum, from->name);
 }
 
 static status write_one(struct merge *m, const struct record *r, const struct record_place *place, int number)
@@ -169,8 +185,10 @@ static status write_one(struct merge *m, const struct record *r, const struct re
     const char *path = arena_printf(m->arena, "%s/%s.h5", m->out, m->seen[number].id);
     if (!path) return ST_MEMORY;
     if (strcmp(path, place->file) == 0) return ST_OK; /* lies there already */
+    /* Behind its adapter: where a record lies, its adapter does, and the next merge need not look. */
+    TRY(copy_adapter(m, r, place));
     TRY(record_write(r, path));
-    return copy_adapter(m, r, place);
+    return note_in_journal(m, r, place, path);
 }
 
 /* ---- into a file ------------------------------------------------------------------------------------------------- */
@@ -195,13 +213,14 @@ static int ends_in_h5(const char *path)
 
 static status tell(const struct merge *m, int places)
 {
-    struct stat about;
+    struct stat about = {0};
     int stay = 0;
+    FAIL_IF(m->to_file && sys_stat(m->out, &about) != 0, ST_IO, "%s: cannot look it up: %s", m->out, strerror(errno));
     for (int i = 0; i < m->count; i++) stay += m->seen[i].chosen;
     printf("%s: %d record%s from %d place%s", m->out, stay, stay == 1 ? "" : "s", places, places == 1 ? "" : "s");
     if (m->again) printf("; %d met twice, equal", m->again);
     if (m->gave_way) printf("; %d failed run%s replaced by another try", m->gave_way, m->gave_way == 1 ? "" : "s");
-    if (m->to_file && sys_stat(m->out, &about) == 0) printf("; %.2f MB", (double)about.st_size / 1e6);
+    if (m->to_file) printf("; %.2f MB", (double)about.st_size / 1e6);
     putchar('\n');
     return ST_OK;
 }
@@ -218,14 +237,15 @@ static status merge(struct merge *m, const char *first)
 static status run_merge(const void *options, char **args, int count, struct arena *arena)
 {
     struct merge m = {.o = options, .arena = arena, .out = args[0], .to_file = ends_in_h5(args[0])};
-    int is_dir;
+    int is_there, is_dir;
+    TRY(file_ask(m.out, &is_there));
     TRY(file_ask_dir(m.out, &is_dir));
     FAIL_IF(m.to_file && is_dir, ST_USAGE, "%s is a folder: a merged file needs another name", m.out);
     FAIL_IF(!m.to_file && m.o->full, ST_USAGE, "--full goes with a merged file (OUT.h5); a folder's records are whole");
-    FAIL_IF(!m.to_file && file_exists(m.out) && !is_dir, ST_USAGE,
+    FAIL_IF(!m.to_file && is_there && !is_dir, ST_USAGE,
             "%s is a file that does not end in .h5: OUT is a folder or OUT.h5", m.out);
     NEW(m.in, arena, count + 1);
-    if (file_exists(m.out)) m.in[m.ins++] = args[0];
+    if (is_there) m.in[m.ins++] = args[0];
     for (int i = 1; i < count; i++) m.in[m.ins++] = args[i];
     if (!(m.pile = arena_new("merged records"))) return ST_MEMORY;
     status st = merge(&m, args[1]);

@@ -4,6 +4,7 @@
 #include <string.h>
 #include "bench/cell_name.h"
 #include "bench/cli.h"
+#include "bench/disk_room.h"
 #include "bench/grid.h"
 #include "bench/grid_done.h"
 #include "bench/paths.h"
@@ -109,7 +110,7 @@ static status summary(const struct experiment *e, const struct grid_outcome *out
     printf("; records in %s\n", e->runs_dir);
     for (int i = 0; i < out->failed; i++)
         printf("  %s %s: %s\n", out->failure[i].label, out->failure[i].cause, out->failure[i].message);
-    if (out->signal) return fail(ST_INTERRUPTED, "stopped by signal %d; what is finished is kept", out->signal);
+    if (out->signal) return fail(ST_INTERRUPTED, "stopped by signal %d; run it again to go on", out->signal);
     FAIL_IF(out->failed, ST_CELLS, "%d of %d cells failed", out->failed, out->cells);
     return ST_OK;
 }
@@ -122,6 +123,17 @@ struct runner {
     struct arena *arena;
     struct grid_options grid;
 };
+
+/* Room on the disk for the cells that are still to run. */
+static status check_room(const struct experiment *e, const int *index, int cells, const struct grid_options *grid,
+                         struct arena *arena)
+{
+    int *left, n = 0;
+    NEW(left, arena, cells + 1);
+    for (int i = 0; i < cells; i++)
+        if (!grid->done || !grid->done[i]) left[n++] = index[i];
+    return n ? disk_room_check(e, left, n, grid->jobs, arena) : ST_OK;
+}
 
 static status run_cells(const struct runner *r, const struct experiment *e)
 {
@@ -136,6 +148,7 @@ static status run_cells(const struct runner *r, const struct experiment *e)
         TRY(grid_done(e, index, cells, r->cache, r->arena, &done));
         grid.done = done;
     }
+    TRY(check_room(e, index, cells, &grid, r->arena));
     TRY(grid_run(e, &grid, index, cells, run_one, &paths, r->arena, &out));
     return summary(e, &out);
 }
@@ -216,12 +229,12 @@ const struct command command_run = {
         "A cell that fails does not stop the rest: the summary names it and the exit code is 1.\n\n"
         "With tune = SEEDS and sections [tune ROW] the values there are run on those seeds first, and only the best of "
         "them on the others.\n\n"
-        "Results do not depend on --jobs, --threads or --shard. Several drivers may share one runs folder.\n\n"
-        "Cells keep their state beside their record to be (checkpoint_minutes, checkpoint_steps in [train]), so a run "
-        "that "
-        "was killed goes on from there when it is run again, and gives the bits of an undisturbed one. Interrupt "
-        "(Ctrl-C): "
-        "cells end behind the step at hand and keep their state; a second one ends them at once.",
+        "Results do not depend on --jobs, --threads or --shard. Several drivers may share one runs folder. Interrupt "
+        "(Ctrl-C) lets the running cells keep their state after the step they are in; a second one ends them at "
+        "once.\n\n"
+        "A running cell writes a checkpoint every few minutes ([train] checkpoint_minutes, checkpoint_steps). However "
+        "it ends before its record is there (kill, power failure, time_limit, memory_limit), `run` goes on from the "
+        "last checkpoint, and the record is that of an undisturbed run, to the bit.",
     .options = run_options,
     .option_size = sizeof(struct run_options),
     .min_args = 1,

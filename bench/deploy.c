@@ -136,9 +136,11 @@ static status open_session(struct deployment *d, struct wanted *w, const struct 
     spec.method_options = method_options;
     spec.store_options = store_options;
     TRY(session_open(&spec, &d->session));
-    if (given(w->info.model_hash) && strcmp(w->info.model_hash, d->session.model->hash) != 0)
-        notice("%s was trained on another model than %s", w->adapter, model);
-    return adapter_load(&d->session, w->adapter, ADAPTER_EXACT);
+    bool other = given(w->info.model_hash) && strcmp(w->info.model_hash, d->session.model->hash) != 0;
+    status st = adapter_load(&d->session, w->adapter, ADAPTER_EXACT);
+    if (st != ST_OK && other) return fail_in(st, "%s was trained on another model than %s", w->adapter, model);
+    if (other) notice("%s was trained on another model than %s", w->adapter, model);
+    return st;
 }
 
 static status open_all(const char *record, const struct deploy_options *o, struct deployment *d)

@@ -59,8 +59,9 @@ static status read_file(struct eval_log *log)
 {
     char *text, *rest = NULL;
     size_t size;
-    int lines = 1;
-    if (!file_exists(log->path)) return ST_OK;
+    int lines = 1, there;
+    TRY(file_ask(log->path, &there));
+    if (!there) return ST_OK;
     TRY(file_read(log->path, size_max, log->arena, &text, &size));
     for (const char *p = text; *p; p++) lines += *p == '\n';
     NEW(log->entry, log->arena, lines);

@@ -7,6 +7,7 @@
 #include "bench/cli.h"
 #include "bench/experiment_grid.h"
 #include "bench/experiment_ini.h"
+#include "bench/foreign_words.h"
 #include "bench/paths.h"
 #include "core/file.h"
 #include "core/text.h"
@@ -336,6 +337,8 @@ static status not_the_trainers(struct reader *r, const struct ini_section *s, co
     }
     FAIL_IF(strcmp(kv->key, "store") == 0, ST_USAGE, "%s: 'store' belongs in a [row R] section, not in [%s]",
             place(r, kv->line), s->name);
+    const char *word = foreign_word(kv->key);
+    FAIL_IF(word, ST_USAGE, "%s: unknown option '%s'; %s", place(r, kv->line), kv->key, word);
     return option_set(train_option_table, &scratch, kv->key, kv->value, place(r, kv->line), r->arena);
 }
 

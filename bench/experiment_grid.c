@@ -5,9 +5,11 @@
  * one list of settings by name is enough. */
 #include "bench/experiment_grid.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 #include "bench/cli.h"
+#include "bench/foreign_words.h"
 #include "core/cpu.h"
 #include "core/gemm.h"
 #include "core/sha256.h"
@@ -48,6 +50,10 @@ static status put_setting(struct point *p, const struct key_value *kv)
     s->key = kv->key;
     s->where = where;
     TRY(text_split(kv->value, ',', p->arena, &s->value, &s->values));
+    for (int i = 1; i < s->values; i++)
+        FAIL_IF(s->value[i][0] == '0' && isdigit((unsigned char)s->value[i][1]), ST_USAGE,
+                "%s: '%s = %s' is a list of %d values; decimals are written with a point", where, kv->key, kv->value,
+                s->values);
     if (s->values == 0) {
         FAIL_IF(strchr(kv->value, ','), ST_USAGE, "%s: '%s' is an empty list", where, kv->key);
         s->value[0] = (char *)""; /* text_split leaves room for one word at least */
@@ -103,7 +109,8 @@ static status unknown_setting(const struct cell *c, const struct setting *s)
     n = add_names(c->method->options, names, n, 512);
     n = add_names(c->store->options, names, n, 512);
     n = add_names(train_option_table, names, n, 512);
-    const char *near = text_nearest(s->key, names, n);
+    const char *near = text_nearest(s->key, names, n), *word = foreign_word(s->key);
+    if (word) return fail(ST_USAGE, "%s: unknown option '%s'; %s", s->where, s->key, word);
     if (near) return fail(ST_USAGE, "%s: unknown option '%s'; did you mean '%s'?", s->where, s->key, near);
     return fail(ST_USAGE, "%s: unknown option '%s': neither method %s nor store %s nor the trainer has it", s->where,
                 s->key, c->method->name, c->store->name);
@@ -167,7 +174,8 @@ static status fill_options(struct point *p, struct cell *c)
     TRY(fill_new(p, "the method", m->options, m->option_size, &c->method_options));
     TRY(fill_new(p, "the store", c->store->options, c->store->option_size, &c->store_options));
     FAIL_IF((m->flags & METHOD_TRAINS_BASE) && strcmp(c->store->name, "f32") != 0, ST_USAGE,
-            "%s: row '%s': method %s trains base weights and needs store = f32, not %s", p->spec->path, p->row->name,
+            "%s: row '%s': method %s trains base weights and needs store = f32, not %s",
+            setting_find(p, "store") < 0 ? p->spec->path : p->set[setting_find(p, "store")].where, p->row->name,
             m->name, c->store->name);
     return ST_OK;
 }

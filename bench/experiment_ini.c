@@ -99,6 +99,8 @@ status ini_read(const char *path, struct arena *arena, struct ini_file *f)
     char *text;
     size_t size;
     TRY(file_read(path, MAX_FILE, arena, &text, &size));
+    FAIL_IF(size >= 2 && (memcmp(text, "\xff\xfe", 2) == 0 || memcmp(text, "\xfe\xff", 2) == 0), ST_USAGE,
+            "%s:1: the file is UTF-16, expected UTF-8", path);
     FAIL_IF(strlen(text) != size, ST_USAGE, "%s: holds zero bytes: not a text file", path);
     int lines = 1;
     for (const char *p = text; *p; p++) lines += *p == '\n';

@@ -17,6 +17,7 @@
 #include "core/text.h"
 
 enum { MAX_JOBS = 256, MAX_NOTICES = 256, PLAIN_EVERY = 60, RETRY_EVERY = 2 };
+enum { GRACE = 120 }; /* seconds for a step to end and a checkpoint to be written, before a cell is killed */
 
 enum cell_state { WAITING, RUNNING, ELSEWHERE, ENDED };
 
@@ -39,16 +40,17 @@ struct grid {
     const char *journal;
     unsigned long long noticed[MAX_NOTICES]; /* hashes of notices already shown: many cells say the same */
     int notices;
-    int stopped; /* how often children have been told to end */
+    int stopped; /* signals sent to the children: 1 to end, 2 at once */
+    double told_to_stop;
 };
 
-static volatile sig_atomic_t caught; /* the signal that asks the driver to stop */
-static volatile sig_atomic_t asked;  /* how often it was asked to */
+static volatile sig_atomic_t caught; /* the signal that asks the driver to stop; one more asks for it at once */
+static volatile sig_atomic_t times_caught;
 
 static void on_signal(int number)
 {
     caught = number;
-    asked = asked + 1;
+    times_caught = times_caught + 1;
 }
 
 static const struct cell *cell_at(const struct grid *g, int i)
@@ -87,7 +89,7 @@ static void write_journal(struct grid *g, const char *event, int i, const char *
 
 static const char *cause_of(const struct child_report *r)
 {
-    return r->st == ST_DIVERGED ? "diverged" : r->st == ST_INTERRUPTED ? "stopped" : "failed";
+    return r->st == ST_DIVERGED ? "diverged" : "failed";
 }
 
 /* Cells with the same canonical text have the same record, so a claim is on that. */
@@ -115,6 +117,12 @@ static status note_failure(struct grid *g, const struct child *c, const char *la
     return f->message ? ST_OK : ST_MEMORY;
 }
 
+/* It was we who ended it, or the signal that is for us reached it, too. */
+static int was_stopped(const struct grid *g, const struct child *c)
+{
+    return c->last.st != ST_OK && (g->stopped || (caught && c->last.st == ST_INTERRUPTED));
+}
+
 static status end_cell(struct grid *g, int slot)
 {
     struct child *c = &g->child[slot];
@@ -124,8 +132,9 @@ static status end_cell(struct grid *g, int slot)
     child_finish(c);
     claim_drop(&g->claim[slot]);
     g->running--;
-    if (g->stopped && c->last.st != ST_OK) { /* it was we who ended it */
+    if (was_stopped(g, c)) {
         g->state[c->cell] = WAITING;
+        if (c->last.st == ST_INTERRUPTED) progress_say(&g->progress, "%s: %s", label, c->last.text);
         return ST_OK;
     }
     progress_time(seconds, time_text, sizeof time_text);
@@ -258,18 +267,19 @@ static void listen(struct grid *g)
     }
 }
 
-/* At the first signal cells end behind the step at hand and keep their state, which takes as long as a step does; at
- * the second they end at once. */
+/* The first signal asks the children to keep their state and end; after the second, or when their time is over, they
+ * are killed: what they kept before is still there. */
 static void stop_children(struct grid *g)
 {
-    int times = asked;
-    if (g->stopped == times) return;
-    if (!g->stopped && g->running > 0)
-        progress_say(&g->progress, "stopping: cells end behind the step at hand and keep their state; a second signal "
-                                   "ends them at once");
+    int at_once = times_caught > 1 || (g->stopped && progress_now() - g->told_to_stop >= GRACE);
+    if (g->stopped > at_once) return;
+    if (!at_once && g->running > 0)
+        progress_say(&g->progress, "stopping: running cells keep their state after the step they are in; "
+                                   "a second signal ends them at once");
     for (int slot = 0; slot < g->o->jobs; slot++)
-        if (g->child[slot].pid) kill(g->child[slot].pid, times > 1 ? SIGKILL : SIGTERM);
-    g->stopped = times;
+        if (g->child[slot].pid) kill(g->child[slot].pid, at_once ? SIGKILL : SIGTERM);
+    g->stopped = 1 + at_once;
+    g->told_to_stop = progress_now();
 }
 
 static status work(struct grid *g)
@@ -291,19 +301,6 @@ static status work(struct grid *g)
 
 /* ---- the whole ---- */
 
-/* A grid that cannot keep its results must not begin: a record is some ten kilobytes, and what running cells keep of
- * themselves depends on what they train, so this is the least that is needed. */
-static status check_room(const struct grid *g)
-{
-    static const double record_bytes = 64e3, state_bytes = 4e6;
-    char what[64];
-    int cells = g->count - g->ended;
-    snprintf(what, sizeof what, "the records of %d cell%s", cells, cells == 1 ? "" : "s");
-    if (cells == 0) return ST_OK;
-    return file_need_room(g->e->runs_dir,
-                          cells * record_bytes + (g->o->jobs < cells ? g->o->jobs : cells) * state_bytes, what);
-}
-
 static status prepare(struct grid *g)
 {
     char key[SHA256_HEX];
@@ -324,7 +321,7 @@ static status prepare(struct grid *g)
                     claim_key(g, i, key)); /* whoever wrote the record may have been killed right then */
         skip_cell(g, i);
     }
-    return check_room(g);
+    return ST_OK;
 }
 
 status grid_run(const struct experiment *e, const struct grid_options *o, const int *index, int count, grid_cell_fn *fn,
@@ -345,7 +342,7 @@ status grid_run(const struct experiment *e, const struct grid_options *o, const 
     g->index = index;
     g->count = count;
     TRY(prepare(g));
-    caught = asked = 0;
+    caught = times_caught = 0;
     for (int i = 0; i < 3; i++) sigaction(signals[i], &act, &old[i]);
     sigaction(SIGPIPE, &ignore, &pipe_old); /* a closed terminal or pipe must not end a long grid */
     progress_start(&g->progress, o->progress);

@@ -42,8 +42,7 @@ static status run_cell(const struct cell *cell, struct sender *s, grid_cell_fn *
 {
     struct cell_result result = {0};
     struct arena *arena = arena_new("cell");
-    if (!arena) return ST_MEMORY;
-    status st = fn(cell, ctx, on_progress, s, arena, &result);
+    status st = arena ? fn(cell, ctx, on_progress, s, arena, &result) : ST_MEMORY;
     r->skipped = result.skipped;
     snprintf(r->note, sizeof r->note, "%s", result.note);
     snprintf(r->text, sizeof r->text, "%s", st != ST_OK ? status_message() : result.record ? result.record : "");
@@ -62,11 +61,23 @@ static int child_main(const struct cell *cell, int fd, grid_cell_fn *fn, void *c
     return (int)r.st;
 }
 
+/* A SIGTERM that comes while a child is being made must wait until it can be heard there. */
+static void hold_signal(int how)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigprocmask(how, &set, NULL);
+}
+
 static void become_child(pid_t parent, int errors)
 {
-    signal(SIGINT, SIG_IGN); /* the driver decides: it sends SIGTERM */
+    /* The driver decides, though a terminal tells all of its processes: it sends SIGTERM, and SIGKILL when it is in a
+     * hurry. */
+    signal(SIGINT, SIG_IGN);
+    signal(SIGHUP, SIG_IGN);
     stop_on_signal(SIGTERM);
-    signal(SIGHUP, SIG_DFL);
+    hold_signal(SIG_UNBLOCK);
     signal(SIGPIPE, SIG_IGN);
     prctl(PR_SET_PDEATHSIG, SIGKILL); /* a killed driver leaves nothing running */
     if (getppid() != parent) _exit(ST_INTERRUPTED);
@@ -96,6 +107,7 @@ status child_start(struct child *c, const struct cell *cell, int index, grid_cel
     pid_t parent = getpid();
     TRY(make_pipes(report, error));
     fflush(NULL);
+    hold_signal(SIG_BLOCK);
     pid_t pid = sys_fork();
     if (pid == 0) {
         close(report[0]);
@@ -104,6 +116,7 @@ status child_start(struct child *c, const struct cell *cell, int index, grid_cel
         _exit(child_main(cell, report[1], fn, ctx));
     }
     int why = errno;
+    hold_signal(SIG_UNBLOCK);
     close(report[1]);
     close(error[1]);
     if (pid < 0) {

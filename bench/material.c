@@ -19,7 +19,8 @@ static status add_note(struct material *m, const char *text)
 static status note_list(struct material *m, const struct run_list *list, int older, struct arena *a)
 {
     if (list->unreadable)
-        TRY(add_note(m, arena_printf(a, "%d files are no valid records and left out; the first: %s", list->unreadable,
+        TRY(add_note(m, arena_printf(a, "%d file%s no valid record%s and left out; the first: %s", list->unreadable,
+                                     list->unreadable == 1 ? " is" : "s are", list->unreadable == 1 ? "" : "s",
                                      list->first_fault)));
     if (older)
         TRY(add_note(
@@ -50,7 +51,7 @@ static status from_folder(const char *dir, const struct run_list *list, struct m
 {
     int older = 0;
     FAIL_IF(list->count == 0 && list->unreadable == 0, ST_INPUT, "%s: no records (*.h5) in this folder", dir);
-    FAIL_IF(list->count == 0 && !file_is_dir(dir), ST_INPUT, "%s", list->first_fault);
+    FAIL_IF(list->count == 0, ST_INPUT, "%s", list->first_fault);
     qsort(list->run, (size_t)list->count, sizeof *list->run, by_names);
     m->run = list->run;
     for (int i = 0; i < list->count; i++) {
@@ -144,8 +145,10 @@ status material_gather(const char *where, const char *runs, const char *metric, 
     struct run_list list = {0};
     struct experiment e;
     const char *path;
+    enum place_kind kind;
     *m = (struct material){0};
-    if (record_source_is(where)) {
+    TRY(record_place_kind(where, &kind));
+    if (kind != PLACE_NONE) {
         FAIL_IF(*runs, ST_USAGE, "--runs goes with an experiment; %s is a place of records itself", where);
         FAIL_IF(what & MATERIAL_TUNING, ST_USAGE, "--tuning goes with an experiment; %s is a place of records itself",
                 where);
@@ -153,13 +156,15 @@ status material_gather(const char *where, const char *runs, const char *metric, 
     }
     TRY(experiment_find(where, a, &path));
     TRY(experiment_read(path, a, &e));
-    if (*runs && record_pack_is(runs))
+    if (*runs) TRY(record_place_kind(runs, &kind));
+    if (*runs && kind == PLACE_PACK)
         e.runs_dir = runs;
     else if (*runs)
         TRY(experiment_move(&e, runs, a));
     struct tuning tuning = {0};
     TRY(tuning_read(&e, a, &tuning));
-    if (record_source_is(e.runs_dir)) TRY(run_list_read(e.runs_dir, metric, what & MATERIAL_DETAILS, a, &list));
+    TRY(record_place_kind(e.runs_dir, &kind));
+    if (kind != PLACE_NONE) TRY(run_list_read(e.runs_dir, metric, what & MATERIAL_DETAILS, a, &list));
     m->name = e.name;
     TRY(note_tuning(&tuning, m, a));
     if (what & MATERIAL_TUNING) {

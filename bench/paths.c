@@ -136,7 +136,10 @@ status model_find(const char *written, const char *ini_dir, struct arena *arena,
 
 status data_find(const char *written, const char *ini_dir, struct arena *arena, const char **path)
 {
-    return find("data", written, ini_dir, "PEFTGRID_DATA", "data", arena, path);
+    TRY(find("data", written, ini_dir, "PEFTGRID_DATA", "data", arena, path));
+    FAIL_IF(!file_is_dir(*path), ST_INPUT, "data '%s' is a file; expected the folder that holds the tasks' folders",
+            written);
+    return ST_OK;
 }
 
 status experiment_folders(struct arena *arena, const char **folder, int *count)

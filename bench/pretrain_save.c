@@ -74,8 +74,10 @@ static status copy_file(const char *from, const char *to, const char *name, stru
     const char *source = path_join(arena, from, name), *target = path_join(arena, to, name);
     char *bytes;
     size_t size;
+    int there;
     if (!source || !target) return ST_MEMORY;
-    if (!file_exists(source) || strcmp(source, target) == 0) return ST_OK;
+    TRY(file_ask(source, &there));
+    if (!there || strcmp(source, target) == 0) return ST_OK;
     TRY(file_read(source, file_max, arena, &bytes, &size));
     return file_write_atomic(target, bytes, size);
 }

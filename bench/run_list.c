@@ -228,7 +228,7 @@ static status name_main_metric(const struct record *r, struct arena *a, struct r
     return (run->metric = all) ? ST_OK : ST_MEMORY;
 }
 
-static enum run_ending state_of(const char *word)
+static enum run_state state_of(const char *word)
 {
     return strcmp(word, "ok") == 0 ? RUN_OK : strcmp(word, "diverged") == 0 ? RUN_DIVERGED : RUN_FAILED;
 }

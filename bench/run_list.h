@@ -11,7 +11,7 @@
 enum { PROTOCOLS = 3 }; /* best, last, split: enum protocol */
 extern const char *const protocol_name[PROTOCOLS];
 
-enum run_ending { RUN_OK, RUN_DIVERGED, RUN_FAILED, RUN_MISSING };
+enum run_state { RUN_OK, RUN_DIVERGED, RUN_FAILED, RUN_MISSING };
 
 /* Bit operations of what a run ended with, as shares; NAN: the record does not tell. */
 struct run_bops {
@@ -37,7 +37,7 @@ struct run_variant {
 
 struct run {
     const char *file, *row, *task, *model, *canon, *cause, *date, *metric;
-    enum run_ending state;
+    enum run_state state;
     enum protocol protocol; /* the experiment's */
     long long seed;
     int lacks_metric;     /* the record does not hold the asked metric */

@@ -92,12 +92,12 @@ static status record_provenance(struct arena *scratch, struct record *r)
 
 static status record_environment(const struct run_facts *f, struct arena *scratch, struct record *r)
 {
-    double wall = seconds_now() - f->begin;
+    double now = seconds_now() - f->begin, earlier = f->training ? f->training->curves.earlier : 0;
     if (f->experiment) TRY(record_string(r, "environment/experiment", f->experiment));
     TRY(record_string(r, "environment/label", f->cell->label));
     if (f->cell->tuning) TRY(record_string(r, "environment/tuning", f->cell->tuning));
-    TRY(record_real(r, "environment/wall_seconds", wall));
-    TRY(record_date(wall, r));
+    TRY(record_real(r, "environment/wall_seconds", earlier + now));
+    TRY(record_date(now, r));
     TRY(record_provenance(scratch, r));
     return record_machine(r);
 }

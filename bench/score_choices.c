@@ -118,12 +118,11 @@ static status in_pass(struct choices *c, pass_fn *fn)
 static status ask_pass(struct choices *c)
 {
     if (c->n == 0) return ST_OK;
-    TRY(stop_check());
     TRY(in_pass(c, measure));
     c->done += c->n;
     c->n = c->tokens = 0;
     if (c->s->progress) c->s->progress(c->s->ctx, c->done, c->left);
-    return ST_OK;
+    return stop_check();
 }
 
 /* ---- families ---- */

@@ -38,15 +38,15 @@ static status run_pass(struct losses *l)
 {
     struct session *session = l->s->session;
     if (l->n == 0) return ST_OK;
-    TRY(stop_check());
     struct arena_mark tape = arena_mark(session->tape), scratch = arena_mark(session->scratch);
     status st = measure(l);
     arena_reset(session->tape, tape);
     arena_reset(session->scratch, scratch);
     l->done += l->n;
     l->n = l->tokens = 0;
-    if (st == ST_OK && l->s->progress) l->s->progress(l->s->ctx, l->done, l->left);
-    return st;
+    if (st != ST_OK) return st;
+    if (l->s->progress) l->s->progress(l->s->ctx, l->done, l->left);
+    return stop_check();
 }
 
 static status all_losses(struct losses *l, struct arena *arena)

@@ -168,13 +168,12 @@ static status begin_line(struct writing *w, int prompt)
 
 static status end_lines(struct writing *w)
 {
-    TRY(stop_check());
     TRY(continue_lines(w));
     for (int i = 0; i < w->lines; i++) TRY(note_line(w, &w->line[i]));
     TRY(eval_log_flush(w->s->log));
     w->lines = 0;
     arena_reset(w->kept, w->empty);
-    return ST_OK;
+    return stop_check();
 }
 
 static status write_all(struct writing *w)

@@ -13,7 +13,9 @@
 /* The stored weights: made now, or kept in a file from an earlier time. */
 static status open_stores(struct session *s, const char *file)
 {
-    if (file && file_exists(file)) return store_file_map(s->model, s->store, s->store_options, file);
+    int there = 0;
+    if (file) TRY(file_ask(file, &there));
+    if (there) return store_file_map(s->model, s->store, s->store_options, file);
     TRY(model_build_stores(s->model, s->store, s->store_options));
     return file ? store_file_write(s->model, s->store, s->store_options, file) : ST_OK;
 }
@@ -235,7 +237,7 @@ status session_predict(struct session *s, const struct tokens *t, int eval_batch
     NEW(exact, arena, total);
     for (int first = 0; first < t->n; first += eval_batch) {
         int n = t->n - first < eval_batch ? t->n - first : eval_batch;
-        TRY(stop_check());
+        TRY(stop_check_signal());
         struct arena_mark tape = arena_mark(s->tape), scratch = arena_mark(s->scratch);
         status st = predict_batch(s, t, first, n, variant, exact + (size_t)first * (size_t)labels);
         arena_reset(s->tape, tape);

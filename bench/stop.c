@@ -23,9 +23,15 @@ void stop_after(double minutes)
     deadline = progress_now() + 60 * minutes;
 }
 
-status stop_check(void)
+status stop_check_signal(void)
 {
     FAIL_IF(asked, ST_INTERRUPTED, "stopped by signal %d", (int)asked);
+    return ST_OK;
+}
+
+status stop_check(void)
+{
+    TRY(stop_check_signal());
     FAIL_IF(limit > 0 && progress_now() >= deadline, ST_INTERRUPTED, "time_limit = %g minutes is reached", limit);
     return ST_OK;
 }

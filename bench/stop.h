@@ -9,7 +9,10 @@ void stop_on_signal(int number); /* from now on this signal asks for a stop inst
 void stop_ask(int number);       /* what the signal does; 0: nothing is asked any more */
 void stop_after(double minutes); /* a time limit from now; 0: none */
 
-/* ST_INTERRUPTED with the reason when a stop is asked for or the time is over. */
+/* ST_INTERRUPTED with the reason when a stop is asked for or the time is over. Asked behind a piece of work that is
+ * kept, never in front of it: so each process gets on, however short its time. */
 status stop_check(void);
+/* For work that would have to be done again: only a signal stops it. */
+status stop_check_signal(void);
 
 #endif

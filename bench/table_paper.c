@@ -416,11 +416,13 @@ status table_paper(int number, const char *where, const char *runs, int protocol
     static status (*const part[PUBLISHED_TABLES])(struct paper *) = {paper_results,  paper_operations, paper_settings,
                                                                      paper_settings, paper_settings,   paper_counts};
     struct paper p = {.arena = arena, .number = number, .protocol = protocol};
+    enum place_kind kind;
     bool qqp;
     TRY(published_read(number, arena, &p.table));
     TRY(published_read(0, arena, &p.notes));
     NEW(p.noted, arena, p.notes.rows + 1);
-    bool settings = part[number - 1] == paper_settings && !record_source_is(where);
+    TRY(record_place_kind(where, &kind));
+    bool settings = part[number - 1] == paper_settings && kind == PLACE_NONE;
     TRY(settings ? gather_cells(where, &p) : material_gather(where, runs, "", 0, arena, &p.runs));
     TRY(has_task(&p, "qqp", &qqp));
     if (qqp && number == 1) TRY(material_gather(where, runs, "f1", 0, arena, &p.f1));

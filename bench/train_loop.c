@@ -151,14 +151,14 @@ static status between_steps(struct training *t)
 {
     TRY(stop_check());
     bool due = evaluation_due(t);
-    if (t->state) run_state_step(t->state, t, due && t->log);
+    if (t->keeper) run_keeper_step(t->keeper, t, due && t->log);
     return due ? evaluate_now(t, t->curves.done) : ST_OK;
 }
 
 static status train(struct training *t, int *order)
 {
     long epoch = -1;
-    if (t->curves.done > 0) TRY(between_steps(t));
+    if (evaluation_due(t)) TRY(evaluate_now(t, t->curves.done)); /* an earlier process ended in front of it */
     for (long step = t->curves.done; step < t->plan.steps; step++) {
         if (step / t->plan.per_epoch != epoch) {
             epoch = step / t->plan.per_epoch;
@@ -177,8 +177,8 @@ status training_run(struct training *t)
     int *order;
     bool trains = t->plan.steps > 0;
     NEW(order, t->arena, t->data->train.tokens.n);
-    if (trains && t->state) TRY(run_state_resume(t->state, t));
+    if (trains && t->keeper) TRY(run_keeper_resume(t->keeper, t));
     if (t->trace.times == 0) trace_add(&t->trace, t->session, 0);
     status st = trains ? train(t, order) : evaluate_now(t, 0);
-    return st == ST_INTERRUPTED && t->state ? run_state_stop(t->state, t) : st;
+    return st == ST_INTERRUPTED && t->keeper ? run_keeper_stop(t->keeper, t) : st;
 }

@@ -3,7 +3,7 @@
 #define PG_BENCH_TRAIN_LOOP_H
 
 #include "bench/accounting.h"
-#include "bench/run_state.h"
+#include "bench/run_keeper.h"
 #include "bench/history.h"
 #include "bench/trainer.h"
 
@@ -20,6 +20,7 @@ struct curves {
     long done;                               /* steps in them */
     long long tokens;                        /* real tokens trained on */
     double train_seconds, eval_seconds;
+    double earlier; /* seconds of the processes before this one */
 };
 
 struct training {
@@ -30,10 +31,11 @@ struct training {
     struct arena *batches; /* the batch at hand; empty between micro-batches */
     progress_fn *progress;
     void *progress_ctx;
-    struct eval_log *log;    /* of the run; NULL: none */
-    struct run_state *state; /* NULL: the run is not kept */
+    struct eval_log *log;      /* of the run; NULL: none */
+    struct run_keeper *keeper; /* NULL: the run is not kept */
     struct plan plan;
     enum batch_target target;
+    double begin; /* seconds_now() at the start of the process */
     struct curves curves;
     struct history history;
     struct trace trace;

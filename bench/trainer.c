@@ -4,7 +4,7 @@
 
 #include <string.h>
 #include "bench/adapter.h"
-#include "bench/run_state.h"
+#include "bench/run_keeper.h"
 #include "bench/run_record.h"
 #include "bench/stop.h"
 #include "bench/train_loop.h"
@@ -25,7 +25,7 @@ struct cell_work {
     char id[65];
     const char *path, *adapter_path, *log_path;
     struct eval_log *log;
-    struct run_state state;
+    struct run_keeper keeper;
     bool named;   /* id and path are known */
     bool started; /* training has something to tell */
     double begin;
@@ -68,6 +68,7 @@ static status open_cell(struct cell_work *w, progress_fn *progress, void *ctx)
                            .session = &w->session,
                            .arena = w->arena,
                            .batches = w->batches,
+                           .begin = w->begin,
                            .progress = progress,
                            .progress_ctx = ctx};
     TRY(plan_make(&c->train, w->data.train.tokens.n, &t->plan));
@@ -85,21 +86,23 @@ static status name_run(struct cell_work *w, struct arena *caller)
     return ST_OK;
 }
 
-/* A readable record of this id that ended with a result, or in a divergence that would only happen again. */
-static bool done_before(struct cell_work *w, status *verdict)
+/* Whether a record of this id ended with a result, or in a divergence that would only happen again. A damaged one
+ * counts for nothing. One that the system does not let us read, or for which there is no memory, may well be whole:
+ * nothing is trained over it. */
+static status done_before(struct cell_work *w, bool *done)
 {
-    struct arena *arena = arena_new("an earlier record");
     struct record old;
-    bool done = false;
-    *verdict = ST_OK;
-    if (arena && file_exists(w->path) && record_read(w->path, arena, &old) == ST_OK) {
-        const char *word = record_get_string(&old, "run/status", "");
-        done = strcmp(word, "ok") == 0 || strcmp(word, "diverged") == 0;
-        if (strcmp(word, "diverged") == 0)
-            *verdict = fail(ST_DIVERGED, "%s", record_get_string(&old, "run/cause", "the run diverged"));
-    }
+    *done = false;
+    if (!file_exists(w->path)) return ST_OK;
+    struct arena *arena = arena_new("an earlier record");
+    status st = arena ? record_read(w->path, arena, &old) : ST_MEMORY;
+    if (st == ST_INPUT) notice("%s; the cell is run again", status_message());
+    const char *word = st == ST_OK ? record_get_string(&old, "run/status", "") : "";
+    *done = strcmp(word, "ok") == 0 || strcmp(word, "diverged") == 0;
+    if (strcmp(word, "diverged") == 0)
+        st = fail(ST_DIVERGED, "%s", record_get_string(&old, "run/cause", "the run diverged"));
     arena_free(arena);
-    return done;
+    return st == ST_INPUT ? ST_OK : st;
 }
 
 /* Classifiers are evaluated in seconds; language models take hours. */
@@ -117,8 +120,8 @@ static status train_cell(struct cell_work *w)
     const struct train_options *o = &w->cell->train;
     if (o->init_from && *o->init_from) TRY(adapter_load(&w->session, o->init_from, ADAPTER_START));
     TRY(open_log(w));
-    TRY(run_state_open(&w->state, w->paths->runs_dir, w->id, w->cell->label, o, w->paths->force, w->arena));
-    w->training.state = &w->state;
+    TRY(run_keeper_open(&w->keeper, w->paths->runs_dir, w->id, w->cell->label, o, w->paths->force, w->arena));
+    w->training.keeper = &w->keeper;
     TRY(training_init(&w->training, w->cell->task));
     w->started = true;
     TRY(training_run(&w->training));
@@ -141,7 +144,7 @@ static struct run_facts facts_of(const struct cell_work *w)
 static void remove_state(const struct cell_work *w)
 {
     eval_log_remove(w->log);
-    run_state_remove(&w->state);
+    run_keeper_remove(&w->keeper);
 }
 
 static status write_result(struct cell_work *w)
@@ -153,6 +156,13 @@ static status write_result(struct cell_work *w)
     TRY(record_write(&w->record, w->path));
     remove_state(w);
     return ST_OK;
+}
+
+/* A kill between the record and the removal left them. */
+static status remove_leftovers(struct cell_work *w)
+{
+    TRY(file_remove(w->log_path));
+    return run_keeper_open(&w->keeper, w->paths->runs_dir, w->id, w->cell->label, &w->cell->train, true, w->arena);
 }
 
 /* Time counts from here; a limit on memory is for the run, not for telling how it ended. */
@@ -187,16 +197,16 @@ static status write_failure(struct cell_work *w, status st)
 
 static status run_cell(struct cell_work *w, progress_fn *progress, void *ctx, struct arena *caller, int *skipped)
 {
-    status verdict;
+    bool done = false;
     set_limits(w);
     TRY(open_cell(w, progress, ctx));
     TRY(name_run(w, caller));
-    if (!w->paths->force && done_before(w, &verdict)) {
-        *skipped = 1;
-        return verdict;
-    }
+    status st = w->paths->force ? ST_OK : done_before(w, &done);
+    *skipped = done;
+    if (done && remove_leftovers(w) != ST_OK) notice("%s", status_message());
+    if (done || st != ST_OK) return st;
     TRY(file_make_dirs(w->paths->runs_dir));
-    status st = train_cell(w);
+    st = train_cell(w);
     lift_limits();
     if (st == ST_OK) st = write_result(w);
     return st == ST_OK ? ST_OK : write_failure(w, st);

@@ -201,9 +201,11 @@ status tuning_choose(struct experiment *e, const struct run_list *list, struct a
 status tuning_read(struct experiment *e, struct arena *arena, struct tuning *out)
 {
     struct run_list list = {0};
+    enum place_kind kind;
     *out = (struct tuning){0};
     if (e->tune_cells == 0) return ST_OK;
-    if (record_source_is(e->runs_dir)) TRY(run_list_read(e->runs_dir, "", 0, arena, &list));
+    TRY(record_place_kind(e->runs_dir, &kind));
+    if (kind != PLACE_NONE) TRY(run_list_read(e->runs_dir, "", 0, arena, &list));
     return tuning_choose(e, &list, arena, out);
 }
 

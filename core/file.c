@@ -202,20 +202,14 @@ status file_rename(const char *from, const char *to)
     return sys_rename(from, to) == 0 || errno == ENOENT ? ST_OK : io_fail(from, "cannot rename it");
 }
 
-status file_need_room(const char *folder, double bytes, const char *what)
-{
-    double room;
-    if (sys_free_bytes(folder, &room) != 0) return io_fail(folder, "cannot learn how much room its disk has");
-    FAIL_IF(room < bytes, ST_IO, "%s: its disk has room for %.1f MB, but %s need %.1f MB", folder, room / 1e6, what,
-            bytes / 1e6);
-    return ST_OK;
-}
-
-/* Whether the file ends in the middle of a line: what a full disk or a kill leaves of the last one. */
+/* 1: the file ends in the middle of a line, which is what a full disk or a kill leaves of the last one; -1: no answer.
+ */
 static int ends_within_line(int fd)
 {
     char last;
-    return sys_seek(fd, -1) == 0 && sys_read(fd, &last, 1) == 1 && last != '\n';
+    if (sys_seek(fd, -1) != 0) return 0; /* it is empty */
+    ssize_t n = sys_read(fd, &last, 1);
+    return n < 0 ? -1 : n == 1 && last != '\n';
 }
 
 status file_append_line(const char *path, const char *line)
@@ -229,7 +223,8 @@ status file_append_line(const char *path, const char *line)
     if (!complete) copy[1 + n++] = '\n';
     int fd = sys_open(path, O_RDWR | O_CREAT | O_APPEND);
     status s = fd < 0 ? io_fail(path, "cannot open it for appending") : ST_OK;
-    int broken = s == ST_OK && ends_within_line(fd);
+    int broken = s == ST_OK ? ends_within_line(fd) : 0;
+    if (broken < 0) s = io_fail(path, "cannot read its end");
     if (s == ST_OK && sys_write_all(fd, broken ? copy : copy + 1, n + (size_t)broken) != 0)
         s = io_fail(path, "cannot append to it");
     if (s == ST_OK && sys_fsync(fd) != 0) s = io_fail(path, "cannot sync it");
@@ -267,12 +262,29 @@ int file_is_dir(const char *path)
     return sys_stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
+static status look_up(const char *path, struct stat *st, int *is_there)
+{
+    *is_there = sys_stat(path, st) == 0;
+    return *is_there || is_users(errno) ? ST_OK : io_fail(path, "cannot look it up");
+}
+
+status file_ask(const char *path, int *is_there)
+{
+    struct stat st;
+    return look_up(path, &st, is_there);
+}
+
 status file_ask_dir(const char *path, int *is_dir)
 {
     struct stat st;
-    int there = sys_stat(path, &st) == 0;
-    *is_dir = there && S_ISDIR(st.st_mode);
-    return there || is_users(errno) ? ST_OK : io_fail(path, "cannot look it up");
+    TRY(look_up(path, &st, is_dir));
+    *is_dir = *is_dir && S_ISDIR(st.st_mode);
+    return ST_OK;
+}
+
+status file_room(const char *dir, double *bytes)
+{
+    return sys_room(dir, bytes) == 0 ? ST_OK : io_fail(dir, "cannot tell how much room is left");
 }
 
 static int by_name(const void *a, const void *b)
@@ -314,6 +326,19 @@ status file_list(const char *dir, const char *suffix, struct arena *a, char ***n
     *names = list;
     *count = n;
     return ST_OK;
+}
+
+status file_remove_folder(const char *path, struct arena *arena)
+{
+    char **name;
+    int n;
+    TRY(file_list(path, NULL, arena, &name, &n));
+    for (int i = 0; i < n; i++) {
+        const char *file = path_join(arena, path, name[i]);
+        if (!file) return ST_MEMORY;
+        TRY(file_remove(file));
+    }
+    return sys_rmdir(path) == 0 ? ST_OK : io_fail(path, "cannot remove it");
 }
 
 char *path_join(struct arena *a, const char *dir, const char *name)

@@ -45,17 +45,19 @@ status file_commit(const char *temp, const char *path);
  * also that of a line of which an earlier append could write a part only. */
 status file_append_line(const char *path, const char *line);
 
-status file_remove(const char *path);                 /* fine when there is none */
-status file_rename(const char *from, const char *to); /* fine when there is no `from` */
-/* Fails with ST_IO, telling both numbers, when the disk that holds the folder has less room than that. what: "12
- * cells". */
-status file_need_room(const char *folder, double bytes, const char *what);
-status file_make_dirs(const char *path); /* mkdir -p */
+status file_remove(const char *path);                        /* fine when there is none */
+status file_rename(const char *from, const char *to);        /* fine when there is no `from` */
+status file_remove_folder(const char *path, struct arena *); /* with the files in it; it has no folders */
+status file_make_dirs(const char *path);                     /* mkdir -p */
 /* Anything of that name, links followed; also a name about which the system gives no answer: opening it tells why. */
 int file_exists(const char *path);
 int file_is_dir(const char *path); /* 0 also when the system gives no answer */
-/* The same for decisions that must not rest on a guess: without an answer ST_IO. */
+/* The same for decisions that must not rest on a guess: ST_IO when the system gives no answer. */
+status file_ask(const char *path, int *is_there);
 status file_ask_dir(const char *path, int *is_dir);
+
+/* Bytes that this user may still write to the disk that a folder is on. */
+status file_room(const char *dir, double *bytes);
 
 /* Sorted names in a folder that end in suffix (NULL: all); without "." and "..". */
 status file_list(const char *dir, const char *suffix, struct arena *, char ***names, int *count);

@@ -157,15 +157,6 @@ int sys_fstat(int fd, struct stat *st)
     return r;
 }
 
-int sys_free_bytes(const char *path, double *bytes)
-{
-    struct statvfs disk;
-    int r;
-    CALL(r, refused(PLAIN, "statvfs", path, -1), statvfs(path, &disk));
-    *bytes = r == 0 ? (double)disk.f_bavail * (double)disk.f_frsize : 0;
-    return r;
-}
-
 int sys_rename(const char *from, const char *to)
 {
     int r;
@@ -187,6 +178,13 @@ int sys_unlink(const char *path)
     return r;
 }
 
+int sys_rmdir(const char *path)
+{
+    int r;
+    CALL(r, refused(PLAIN, "rmdir", path, -1), rmdir(path));
+    return r;
+}
+
 int sys_mkdir(const char *path)
 {
     int r;
@@ -198,6 +196,18 @@ int sys_touch(const char *path)
 {
     int r;
     CALL(r, refused(PLAIN, "utimensat", path, -1), utimensat(AT_FDCWD, path, NULL, 0));
+    return r;
+}
+
+/* A full disk is no error here, but an answer. */
+int sys_room(const char *path, double *bytes)
+{
+    struct statvfs s;
+    int r;
+    *bytes = 0;
+    if (fault == SYS_FULL && struck(NEEDS_ROOM, "statvfs", path, -1, 0)) return 0;
+    CALL(r, refused(PLAIN, "statvfs", path, -1), statvfs(path, &s));
+    if (r == 0) *bytes = (double)s.f_bavail * (double)s.f_frsize;
     return r;
 }
 

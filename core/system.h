@@ -20,12 +20,13 @@ int sys_seek(int fd, off_t from_end);            /* 0 or -1 */
 int sys_fsync(int fd);
 int sys_stat(const char *path, struct stat *);
 int sys_fstat(int fd, struct stat *);
-int sys_free_bytes(const char *path, double *bytes); /* of the disk that holds path, for this user */
 int sys_rename(const char *from, const char *to);
 int sys_link(const char *from, const char *to);
 int sys_unlink(const char *path);
-int sys_mkdir(const char *path); /* mode 0777 */
-int sys_touch(const char *path); /* its times become now */
+int sys_rmdir(const char *path);
+int sys_mkdir(const char *path);               /* mode 0777 */
+int sys_touch(const char *path);               /* its times become now */
+int sys_room(const char *path, double *bytes); /* free for this user on the disk of an existing path */
 DIR *sys_opendir(const char *path);
 const struct dirent *sys_readdir(DIR *); /* NULL with errno 0: the end */
 void *sys_map(int fd, size_t);           /* read-only and shared; NULL: failure */

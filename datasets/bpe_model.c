@@ -157,8 +157,12 @@ static status from_two_files(const struct tokenizer_folder *f, const char *vocab
 
 status bpe_model_read(const struct tokenizer_folder *f, struct bpe_model *m, struct sha256 *sha)
 {
+    static const char *const pair[][2] = {{"vocab.json", "merges.txt"}, {"encoder.json", "vocab.bpe"}};
     bool complete = json_is_object(json_object_get(json_object_get(f->tokenizer, "model"), "vocab"));
-    if (!complete && folder_has(f, "vocab.json")) return from_two_files(f, "vocab.json", "merges.txt", m, sha);
-    if (!complete && folder_has(f, "encoder.json")) return from_two_files(f, "encoder.json", "vocab.bpe", m, sha);
+    for (int i = 0; i < 2 && !complete; i++) {
+        bool has;
+        TRY(folder_has(f, pair[i][0], &has));
+        if (has) return from_two_files(f, pair[i][0], pair[i][1], m, sha);
+    }
     return from_tokenizer_json(f, m, sha);
 }

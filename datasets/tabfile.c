@@ -127,8 +127,11 @@ static status no_such_column(const struct tabfile *t, const char *name)
     status st = ST_OK;
     for (int i = 0; i < t->names && st == ST_OK; i++)
         st = text_printf(&list, "%s%.*s", i ? ", " : "", (int)t->name[i].n, t->name[i].s);
+    const char *known = list.s ? list.s : "";
+    int commas = t->format == TAB_TSV && t->names == 1 && strchr(known, ',');
     if (st == ST_OK)
-        st = fail(ST_INPUT, "%s:1: no column is called '%s'; the columns are: %s", t->path, name, list.s ? list.s : "");
+        st = fail(ST_INPUT, "%s:1: no column is called '%s'; the columns are: %s%s", t->path, name, known,
+                  commas ? " (no tabs, but commas: format = csv reads those)" : "");
     text_free(&list);
     return st;
 }

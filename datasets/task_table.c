@@ -39,13 +39,14 @@ status task_set_path(const struct task *task, const struct task_set *set, const 
             "task %s needs a data folder: say data = PATH, where PATH/%s/%s is its %s set", task->name, task->dir,
             set->file, set->name);
     for (const char *file = set->file, *first = NULL;; file += strcspn(file, "|") + 1) {
-        int n = (int)strcspn(file, "|");
+        int is_there, n = (int)strcspn(file, "|");
         const char *const folder[] = {"", "glue/"};
         for (int i = 0; i < 2; i++) {
             *path = arena_printf(arena, "%s/%s%s/%.*s", data_root, folder[i], task->dir, n, file);
             if (!*path) return ST_MEMORY;
             if (!first) first = *path;
-            if (file_exists(*path)) return ST_OK;
+            TRY(file_ask(*path, &is_there));
+            if (is_there) return ST_OK;
         }
         *path = first;
         if (!file[n]) return ST_OK;

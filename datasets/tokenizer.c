@@ -59,11 +59,14 @@ status specials_resolve(const struct tokenizer_folder *f, const char *names[SPEC
 
 static status open_kind(const struct tokenizer_folder *f, struct tokenizer *t, struct sha256 *sha)
 {
-    if (folder_has(f, "spm.model")) return sentencepiece_open(f, "spm.model", t, sha);
-    if (folder_has(f, "tokenizer.model")) return sentencepiece_open(f, "tokenizer.model", t, sha);
+    enum { SPM, TOKENIZER, LINES, VOCAB, ENCODER, FILES };
+    static const char *const file[FILES] = {"spm.model", "tokenizer.model", "vocab.txt", "vocab.json", "encoder.json"};
+    bool has[FILES];
+    for (int i = 0; i < FILES; i++) TRY(folder_has(f, file[i], &has[i]));
+    if (has[SPM] || has[TOKENIZER]) return sentencepiece_open(f, file[has[SPM] ? SPM : TOKENIZER], t, sha);
     const char *type = json_text(json_object_get(f->tokenizer, "model"), "type");
-    if (folder_has(f, "vocab.txt") || (type && strcmp(type, "WordPiece") == 0)) return wordpiece_open(f, t, sha);
-    if (f->tokenizer || folder_has(f, "vocab.json") || folder_has(f, "encoder.json")) return bpe_open(f, t, sha);
+    if (has[LINES] || (type && strcmp(type, "WordPiece") == 0)) return wordpiece_open(f, t, sha);
+    if (f->tokenizer || has[VOCAB] || has[ENCODER]) return bpe_open(f, t, sha);
     return fail(
         ST_INPUT,
         "%s: no tokenizer found; expected spm.model, tokenizer.model, vocab.txt, tokenizer.json, vocab.json with "

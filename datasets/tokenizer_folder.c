@@ -9,11 +9,14 @@ char *folder_path(const struct tokenizer_folder *f, const char *name)
     return path_join(f->arena, f->dir, name);
 }
 
-bool folder_has(const struct tokenizer_folder *f, const char *name)
+status folder_has(const struct tokenizer_folder *f, const char *name, bool *has)
 {
     char path[4096]; /* PATH_MAX: no file has a longer one */
-    int n = snprintf(path, sizeof path, "%s/%s", f->dir, name);
-    return n < (int)sizeof path && file_exists(path) && !file_is_dir(path);
+    int there = 0, is_dir = 0, n = snprintf(path, sizeof path, "%s/%s", f->dir, name);
+    if (n < (int)sizeof path) TRY(file_ask(path, &there));
+    if (there) TRY(file_ask_dir(path, &is_dir));
+    *has = there && !is_dir;
+    return ST_OK;
 }
 
 status folder_json(const struct tokenizer_folder *f, const char *name, json_t **out)
@@ -21,7 +24,9 @@ status folder_json(const struct tokenizer_folder *f, const char *name, json_t **
     *out = NULL;
     char *path = folder_path(f, name);
     if (!path) return ST_MEMORY;
-    if (!file_exists(path)) return ST_OK;
+    int there;
+    TRY(file_ask(path, &there));
+    if (!there) return ST_OK;
     struct file_map map;
     TRY(file_map(path, &map));
     json_error_t error;

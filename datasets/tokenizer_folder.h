@@ -27,7 +27,8 @@ status folder_json(const struct tokenizer_folder *, const char *name, json_t **o
 
 /* dir/name in the arena; NULL when out of memory. */
 char *folder_path(const struct tokenizer_folder *, const char *name);
-bool folder_has(const struct tokenizer_folder *, const char *name);
+/* Whether there is a file of that name. */
+status folder_has(const struct tokenizer_folder *, const char *name, bool *has);
 
 /* The text of a special token ("cls_token", "mask_token" ...) as the folder's files name it, or NULL. */
 const char *folder_special(const struct tokenizer_folder *, const char *key);

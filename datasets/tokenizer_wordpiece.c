@@ -285,7 +285,8 @@ status wordpiece_open(const struct tokenizer_folder *f, struct tokenizer *t, str
 {
     struct wordpiece *w;
     TRY(begin(t, &w));
-    bool lines = folder_has(f, "vocab.txt");
+    bool lines;
+    TRY(folder_has(f, "vocab.txt", &lines));
     char *path = folder_path(f, lines ? "vocab.txt" : "tokenizer.json");
     if (!path) return ST_MEMORY;
     TRY(check_kind(f));

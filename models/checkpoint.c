@@ -6,6 +6,9 @@
 #include <string.h>
 #include "core/jsonfile.h"
 
+/* What `git clone` leaves in the place of a large file where git-lfs is not installed. */
+static const char pointer[] = "version https://git-lfs";
+
 static const size_t index_max = 64u << 20;
 
 status checkpoint_map(struct checkpoint *c, const char *path, struct file_map *map)
@@ -15,6 +18,10 @@ status checkpoint_map(struct checkpoint *c, const char *path, struct file_map *m
     if (!own) return ST_MEMORY;
     NEW(more, c->arena, c->maps + 1);
     TRY(file_map(own, &m));
+    if (m.size >= sizeof pointer - 1 && memcmp(m.data, pointer, sizeof pointer - 1) == 0) {
+        file_unmap(&m);
+        return fail(ST_INPUT, "%s: only Git LFS's pointer to the weights; `git lfs pull` fetches them", path);
+    }
     if (c->maps > 0) memcpy(more, c->map, sizeof *more * (size_t)c->maps);
     more[c->maps++] = m;
     c->map = more;
@@ -125,7 +132,7 @@ static status read_any(const char *path, struct checkpoint *c)
 {
     static const char *const files[] = {"model.safetensors", "model.safetensors.index.json", "pytorch_model.bin",
                                         "pytorch_model.bin.index.json"};
-    int is_dir;
+    int is_dir, is_there;
     FAIL_IF(!file_exists(path), ST_INPUT, "%s: no such file or folder", path);
     TRY(file_ask_dir(path, &is_dir));
     if (!is_dir) {
@@ -135,7 +142,8 @@ static status read_any(const char *path, struct checkpoint *c)
     for (int i = 0; i < 4; i++) {
         const char *file = path_join(c->arena, path, files[i]);
         if (!file) return ST_MEMORY;
-        if (!file_exists(file)) continue;
+        TRY(file_ask(file, &is_there));
+        if (!is_there) continue;
         if (ends_in(file, ".json")) return read_index(path, file, c);
         TRY(read_weights(file, c));
         return sort_and_check(c);

@@ -52,9 +52,11 @@ static status read_entry(const char *file, const json_t *j, const unsigned char 
             ST_INPUT, "%s: tensor '%s': data_offsets is not a pair of whole numbers >= 0", file, t->name);
     FAIL_IF(begin > end, ST_INPUT, "%s: tensor '%s': data_offsets [%lld, %lld] run backwards", file, t->name,
             (long long)begin, (long long)end);
-    FAIL_IF((uint64_t)end > size, ST_INPUT,
-            "%s: tensor '%s': data_offsets [%lld, %lld] pass the end of the data (%zu bytes)", file, t->name,
-            (long long)begin, (long long)end, size);
+    FAIL_IF(
+        (uint64_t)end > size, ST_INPUT,
+        "%s: tensor '%s': data_offsets [%lld, %lld] pass the end of the data (%zu bytes): cut off, perhaps a download "
+        "that did not finish",
+        file, t->name, (long long)begin, (long long)end, size);
     FAIL_IF((uint64_t)(end - begin) != bytes, ST_INPUT,
             "%s: tensor '%s': shape and dtype need %llu bytes, data_offsets give %lld", file, t->name,
             (unsigned long long)bytes, (long long)(end - begin));
@@ -141,8 +143,11 @@ status safetensors_parse(const char *name, const unsigned char *bytes, size_t si
     memcpy(&length, bytes, sizeof length);
     FAIL_IF(length > HEADER_MAX, ST_INPUT, "%s: the header length %llu is above the limit %d", name,
             (unsigned long long)length, HEADER_MAX);
-    FAIL_IF(length > size - LENGTH_BYTES, ST_INPUT, "%s: the header of %llu bytes is longer than the file (%zu bytes)",
-            name, (unsigned long long)length, size);
+    FAIL_IF(
+        length > size - LENGTH_BYTES, ST_INPUT,
+        "%s: the header of %llu bytes is longer than the file (%zu bytes): cut off, perhaps a download that did not "
+        "finish",
+        name, (unsigned long long)length, size);
     const unsigned char *header = bytes + LENGTH_BYTES, *data = header + length;
     FAIL_IF(length == 0 || header[0] != '{', ST_INPUT, "%s: the header does not begin with '{'", name);
     status s = jsonfile_parse(name, (const char *)header, (size_t)length, &root);

@@ -104,9 +104,19 @@ void record_print(FILE *, const struct record *, int full); /* `inspect`: aligne
 void record_library_version(char *buf, size_t n); /* of HDF5: "1.10.8" */
 
 /* The journal: one JSON line an event, O_APPEND, fsync:
- * {"event":"started|finished|failed|diverged","id":...,"cell":..., "file":...,"sha256":...,"message":...,"time":...}.
- * NULL arguments are left out. */
+ * {"time":...,"event":"started|finished|failed|diverged|merged","id":...,"cell":...,"file":...,"sha256":...,
+ *  "message":...,"check":...}. NULL arguments are left out. check: the first 16 digits of the SHA-256 of all bytes of
+ * the line before the comma in front of it. */
 status journal_add(const char *path, const char *event, const char *id, const char *cell, const char *file,
                    const char *sha256, const char *message);
+
+struct journal_line {
+    int number;                                                     /* from 1 */
+    const char *time, *event, *id, *cell, *file, *sha256, *message; /* NULL: absent */
+    const char *check; /* NULL: written by a version that made none, so that a change might go unnoticed */
+    const char *fault; /* NULL: sound; else "damaged: ...", and nothing else is to be believed */
+};
+/* All lines of a journal, damaged ones too. */
+status journal_read(const char *path, struct arena *, struct journal_line **, int *count);
 
 #endif

@@ -149,7 +149,8 @@ static status write_item(struct writer *w, const struct record_item *it)
  * on disk would hold. */
 struct memory {
     unsigned char *bytes;
-    size_t size; /* a whole number of the driver's steps */
+    size_t size;    /* a whole number of the driver's steps */
+    size_t refused; /* bytes that could not be had: HDF5 itself only says that it failed */
 };
 
 static void *memory_grow(void *p, size_t size, H5FD_file_image_op_t op, void *memory)
@@ -157,15 +158,21 @@ static void *memory_grow(void *p, size_t size, H5FD_file_image_op_t op, void *me
     struct memory *m = memory;
     (void)op;
     void *q = heap_resize(p, size);
-    if (q) *m = (struct memory){q, size};
+    if (q)
+        m->bytes = q, m->size = size;
+    else
+        m->refused = size;
     return q;
 }
 
 /* HDF5 first opens a file of that name that is there already, and reads it into memory of its own. */
 static void *memory_get(size_t size, H5FD_file_image_op_t op, void *memory)
 {
-    (void)op, (void)memory;
-    return heap_alloc(size);
+    struct memory *m = memory;
+    void *p = heap_alloc(size);
+    (void)op;
+    if (!p) m->refused = size;
+    return p;
 }
 
 static herr_t memory_release(void *p, H5FD_file_image_op_t op, void *memory)
@@ -210,7 +217,7 @@ status record_image_make(const struct record *r, const char *format, const char 
                          unsigned char **bytes, size_t *size)
 {
     struct hdf5_quiet q = hdf5_quiet_begin();
-    struct memory m = {NULL, 0};
+    struct memory m = {NULL, 0, 0};
     hid_t create = H5Pcreate(H5P_FILE_CREATE), access = hdf5_memory_access();
     H5FD_file_image_callbacks_t hooks = {.image_malloc = memory_get,
                                          .image_realloc = memory_grow,
@@ -226,6 +233,8 @@ status record_image_make(const struct record *r, const char *format, const char 
         w.id < 0 ? hdf5_fail(ST_IO, file, "cannot begin", "the HDF5 data") : write_all(&w, r, format, content_hash);
     if (w.id >= 0 && H5Fclose(w.id) < 0 && st == ST_OK) st = hdf5_fail(ST_IO, file, "cannot finish", "the HDF5 data");
     if (st == ST_OK) st = cut_to_size(&m, file);
+    if (st != ST_OK && m.refused)
+        st = fail(ST_MEMORY, "%s: out of memory: %zu bytes for the HDF5 data", file, m.refused);
     H5Pclose(access);
     H5Pclose(create);
     hdf5_quiet_end(q);

@@ -19,9 +19,6 @@ const char *record_pack_id(const struct record_pack *, int i); /* run/id of reco
 /* Record i: schema and content hash are verified. */
 status record_pack_read(const struct record_pack *, int i, struct arena *, struct record *);
 
-/* Whether a file begins as a merged file does; 0 also when it cannot be read. */
-int record_pack_is(const char *path);
-
 /* ---- records wherever they lie ---- */
 
 /* A folder (every *.h5 in it, records and merged files), a record's file, or a merged file; read one after the other.
@@ -37,7 +34,8 @@ status record_source_open(const char *path, struct arena *, struct record_source
  * call goes on behind it. */
 status record_source_next(struct record_source *, struct arena *arena, struct record *, struct record_place *);
 void record_source_close(struct record_source *); /* NULL is fine */
-/* Whether `path` can be a source: a folder, or a file whose first bytes are those of a record or of a merged file. */
-int record_source_is(const char *path);
+/* What lies at `path`: a file is told by its first bytes. Fails only when the system gives no answer. */
+enum place_kind { PLACE_NONE, PLACE_FOLDER, PLACE_RECORD, PLACE_PACK }; /* NONE: nothing, or something else */
+status record_place_kind(const char *path, enum place_kind *);
 
 #endif

@@ -13,23 +13,28 @@ struct record_source {
     int in_pack;              /* its next record */
 };
 
-/* The first line of a file, as far as it is one of ours. */
-static int first_line_is(const char *path, const char *format)
+static int first_line_is(const char *bytes, size_t size, const char *format)
 {
-    char line[64];
-    size_t n = strlen(format), got;
-    return file_head(path, line, n + 1, &got) == ST_OK && got == n + 1 && memcmp(line, format, n) == 0 &&
-           line[n] == '\n';
+    size_t n = strlen(format);
+    return size > n && memcmp(bytes, format, n) == 0 && bytes[n] == '\n';
 }
 
-int record_pack_is(const char *path)
+status record_place_kind(const char *path, enum place_kind *kind)
 {
-    return !file_is_dir(path) && first_line_is(path, PACK_FORMAT);
-}
-
-int record_source_is(const char *path)
-{
-    return file_is_dir(path) || first_line_is(path, PACK_FORMAT) || first_line_is(path, RECORD_FORMAT);
+    char head[64];
+    size_t n;
+    int is_dir;
+    *kind = PLACE_NONE;
+    TRY(file_ask_dir(path, &is_dir));
+    if (is_dir) {
+        *kind = PLACE_FOLDER;
+        return ST_OK;
+    }
+    status st = file_head(path, head, sizeof head, &n);
+    if (st != ST_OK) return st == ST_INPUT ? ST_OK : st;
+    if (first_line_is(head, n, PACK_FORMAT)) *kind = PLACE_PACK;
+    if (first_line_is(head, n, RECORD_FORMAT)) *kind = PLACE_RECORD;
+    return ST_OK;
 }
 
 status record_source_open(const char *path, struct arena *arena, struct record_source **out)
@@ -70,7 +75,9 @@ status record_source_next(struct record_source *s, struct arena *arena, struct r
     *place = (struct record_place){NULL, NULL};
     while (!s->pack && s->next < s->files) {
         place->file = place->name = s->file[s->next++];
-        if (!record_pack_is(place->file)) return record_read(place->file, arena, r);
+        enum place_kind kind;
+        TRY(record_place_kind(place->file, &kind));
+        if (kind != PLACE_PACK) return record_read(place->file, arena, r);
         arena_reset(s->packs, (struct arena_mark){0});
         s->in_pack = 0;
         TRY(record_pack_open(place->file, s->packs, &s->pack));

@@ -4,7 +4,9 @@
 #include "bench/cli.h"
 #include "bench/record_slim.h"
 #include "bench/run_list.h"
+#include "core/fault.h"
 #include "core/file.h"
+#include "core/system.h"
 #include "results/record_pack.h"
 #include "tests/captured_command.h"
 #include "tests/sample_record.h"
@@ -51,7 +53,7 @@ START_TEST(folders_into_a_folder)
 }
 END_TEST
 
-START_TEST(adapters_come_along)
+static void put_record_with_adapter(void)
 {
     struct arena *a = arena_new("test");
     struct record r;
@@ -61,9 +63,37 @@ START_TEST(adapters_come_along)
     ck_ok(record_string(&r, "environment/adapter_file", "one.safetensors"));
     ck_ok(record_write(&r, in_temp("a/one.h5")));
     ck_ok(file_write_atomic(in_temp("a/one.safetensors"), "weights", 7));
+    arena_free(a);
+}
+
+START_TEST(adapters_come_along)
+{
+    put_record_with_adapter();
     ck_ok(PEFTGRID("merge", in_temp("all"), in_temp("a")));
     ck_assert(file_exists(in_temp("all/one.safetensors")));
-    arena_free(a);
+}
+END_TEST
+
+/* A record that lies there is taken to have its adapter: so the adapter is written first, whatever fails. */
+START_TEST(no_record_without_its_adapter)
+{
+    int told = 0;
+    put_record_with_adapter();
+    for (long n = 1;; n++) {
+        char out[64];
+        snprintf(out, sizeof out, "all%ld", n);
+        sys_fail_after(n, SYS_EIO);
+        status st = PEFTGRID("merge", in_temp(out), in_temp("a"));
+        int met = *fault_noted() != 0;
+        sys_fail_after(0, SYS_EIO);
+        told += st != ST_OK;
+        snprintf(out, sizeof out, "all%ld/one.h5", n);
+        int record = file_exists(in_temp(out));
+        snprintf(out, sizeof out, "all%ld/one.safetensors", n);
+        ck_assert_msg(!record || file_exists(in_temp(out)), "call %ld: %s", n, status_message());
+        if (!met) break;
+    }
+    ck_assert_int_gt(told, 20);
 }
 END_TEST
 
@@ -194,6 +224,6 @@ START_TEST(bad_words)
 }
 END_TEST
 
-PG_TESTS(TEST(folders_into_a_folder), TEST(adapters_come_along), TEST(contradictions_are_refused),
-         TEST(failures_give_way), TEST(tables_do_not_change), TEST(slim_records), TEST(whole_records_win),
-         TEST(bad_words))
+PG_TESTS(TEST(folders_into_a_folder), TEST(adapters_come_along), TEST(no_record_without_its_adapter),
+         TEST(contradictions_are_refused), TEST(failures_give_way), TEST(tables_do_not_change), TEST(slim_records),
+         TEST(whole_records_win), TEST(bad_words))

@@ -49,10 +49,8 @@ static status act(const struct cell *c, void *ctx, progress_fn *progress, void *
     if (strcmp(c->row, "diverge") == 0) return fail(ST_DIVERGED, "the loss is nan at step 7");
     if (strcmp(c->row, "vanish") == 0) _exit(0);
     if (strcmp(c->row, "killed") == 0) raise(SIGKILL);
-    if (strcmp(c->row, "long") == 0) /* until it is asked to stop, as training does */
-        for (;; usleep(1000)) TRY(stop_check());
-    if (strcmp(c->row, "hang") == 0)
-        for (;;) pause();
+    for (; strcmp(c->row, "hang") == 0; usleep(20000)) TRY(stop_check());
+    while (strcmp(c->row, "deaf") == 0) pause();
     if (strcmp(c->row, "crash") == 0) {
         fprintf(stderr, "about to crash\n");
         raise(SIGABRT);
@@ -338,48 +336,44 @@ END_TEST
 
 /* ---- signals ---- */
 
-/* A driver over these cells, two at a time, whose first is done and next two are running: its process. */
-static pid_t busy_driver(const char *const *what, int n)
+START_TEST(a_signal_ends_cells_and_keeps_the_rest)
 {
-    make_experiment(what, n);
+    static const char *const what[] = {"ok", "hang", "hang", "ok"};
+    make_experiment(what, 4);
     pid_t driver = fork();
     if (driver == 0) {
         status st = drive((struct grid_options){.jobs = 2});
-        _exit(st == ST_OK && out.signal == SIGTERM && out.done == 1 && out.left == n - 1 && out.failed == 0 ? 0 : 1);
+        _exit(st == ST_OK && out.signal == SIGTERM && out.done == 1 && out.left == 3 && out.failed == 0 ? 0 : 1);
     }
     for (int i = 0; i < 100 && !file_exists(arena_printf(arena, "%s/0.h5", e.runs_dir)); i++) usleep(50000);
-    usleep(600000);
-    return driver;
-}
-
-static void ends_well(pid_t driver)
-{
+    usleep(600000); /* both hang now */
+    kill(driver, SIGTERM);
     int how;
-    alarm(10);
     waitpid(driver, &how, 0);
-    alarm(0);
     ck_assert_int_eq(how, 0);
     no_claims_left();
 }
-
-START_TEST(a_signal_ends_cells_and_keeps_the_rest)
-{
-    static const char *const what[] = {"ok", "long", "long", "ok"};
-    pid_t driver = busy_driver(what, 4);
-    kill(driver, SIGTERM);
-    ends_well(driver);
-}
 END_TEST
 
-START_TEST(a_second_signal_ends_cells_that_do_not_listen)
+/* A cell that does not hear the first signal: the second ends it at once. */
+START_TEST(a_second_signal_does_not_wait)
 {
-    static const char *const what[] = {"ok", "long", "hang", "ok"};
-    pid_t driver = busy_driver(what, 4);
-    kill(driver, SIGTERM);
+    static const char *const what[] = {"deaf", "ok"};
+    make_experiment(what, 2);
+    pid_t driver = fork();
+    if (driver == 0) {
+        status st = drive((struct grid_options){.jobs = 1});
+        _exit(st == ST_OK && out.signal == SIGINT && out.left == 2 && out.failed == 0 && out.seconds < 60 ? 0 : 1);
+    }
     usleep(600000);
-    ck_assert_int_eq(waitpid(driver, NULL, WNOHANG), 0); /* it waits for the cell that hangs */
     kill(driver, SIGTERM);
-    ends_well(driver);
+    int how;
+    usleep(600000);
+    ck_assert_int_eq(waitpid(driver, &how, WNOHANG), 0); /* it waits for the cell */
+    kill(driver, SIGINT);
+    waitpid(driver, &how, 0);
+    ck_assert_int_eq(how, 0);
+    no_claims_left();
 }
 END_TEST
 
@@ -406,5 +400,5 @@ PG_TESTS(TEST(cells_known_to_be_done_start_no_process), TEST(one_bad_cell_does_n
          TEST(threads_are_shared_among_jobs), TEST(shards_part_the_grid), TEST(filters_choose_labels),
          TEST(claims_of_the_dead_are_taken_over), TEST(claims_tell_processes_of_one_number_apart),
          TEST(claims_on_recorded_cells_go), TEST(claims_of_the_living_are_waited_for), TEST(one_claim_at_a_time),
-         TEST(a_signal_ends_cells_and_keeps_the_rest), TEST(a_second_signal_ends_cells_that_do_not_listen),
+         TEST(a_signal_ends_cells_and_keeps_the_rest), TEST(a_second_signal_does_not_wait),
          TEST(a_killed_driver_leaves_no_cell_running))

@@ -2,6 +2,7 @@
 
 #include <jansson.h>
 #include <math.h>
+#include "bench/evaluate.h"
 #include "bench/metrics.h"
 
 static double measured(const struct metric *m, const float *pred, const float *label, int n)
@@ -137,6 +138,25 @@ START_TEST(mse_is_a_mean)
 }
 END_TEST
 
+/* A metric without memory is an error, never a value of NAN in a record. */
+START_TEST(no_memory_is_no_metric)
+{
+    float pred[] = {1, 2, 3}, label[] = {1, 3, 2};
+    double metric[TASK_METRICS];
+    const struct task task = {.name = "t", .metric = {"spearman"}};
+    const struct predicted p = {.kind = TASK_CLASSES, .pred = pred, .label = label, .n = 3};
+    struct arena *arena = arena_new("metrics");
+    for (long n = 1; n <= 2; n++) {
+        arena_fail_after(n);
+        ck_assert_int_eq(task_metrics(&task, &p, -1, arena, metric), ST_MEMORY);
+    }
+    arena_fail_after(0);
+    ck_ok(task_metrics(&task, &p, -1, arena, metric));
+    ck_assert_double_eq_tol(metric[0], 0.5, 1e-15);
+    arena_free(arena);
+}
+END_TEST
+
 START_TEST(undefined_inputs)
 {
     const float ok[] = {0, 1, 1}, half[] = {0, 0.5f, 1}, minus[] = {0, -1, 1}, bad[] = {0, NAN, 1},
@@ -175,4 +195,4 @@ END_TEST
 
 PG_TESTS(TEST(perplexity_counts_tokens), TEST(macro_accuracy_counts_subjects), TEST(golden_classification),
          TEST(golden_regression), TEST(golden_subjects), TEST(three_classes), TEST(macro_f1_skips_absent_classes),
-         TEST(mse_is_a_mean), TEST(undefined_inputs))
+         TEST(mse_is_a_mean), TEST(no_memory_is_no_metric), TEST(undefined_inputs))

@@ -1,15 +1,16 @@
-/* A run that is stopped or killed and gone on with leaves the record of an undisturbed one. Every method of the table
- * is stopped behind each of its steps; no list is kept here. */
+/* A run that is stopped or killed and goes on leaves the record of an undisturbed one, byte for byte once /environment
+ * is the same: every method, on an encoder and a decoder, stores by turns, at any step. */
 #include "tests/pgtest.h"
 
 #include <signal.h>
 #include <sys/wait.h>
-#include "bench/experiment.h"
+#include "bench/checkpoint_file.h"
+#include "bench/disk_room.h"
 #include "bench/stop.h"
 #include "bench/trainer.h"
 #include "core/file.h"
-#include "core/text.h"
-#include "methods/method.h"
+#include "core/rng.h"
+#include "core/system.h"
 #include "tests/tiny_cell.h"
 #include "tests/tiny_lm.h"
 #include "tests/tokens_golden.h"
@@ -17,297 +18,496 @@
 static struct arena *arena;
 static char folder[4300];
 static struct experiment e;
+static struct cell cell; /* what is run */
 
-static void begin(const char *text)
+/* ---- cells ---- */
+
+enum kind { ENCODER, DECODER, KINDS };
+enum { STEPS = 6 };
+
+static const char train[] = "[train]\nlr = 0.01\nsteps = 6\nbatch = 4\nmicro_batch = 3\nthreads = 1\neval_steps = 2\n"
+                            "eval_batch = 1\nmax_train = 10\nmax_dev = 5\nmax_len = 40\ncheckpoint_minutes = 0\n";
+
+static void begin(void)
 {
     arena = arena_new("test");
     notice_quiet(1);
-    stop_ask(0);
     snprintf(folder, sizeof folder, "%s", fresh_folder());
     write_text(folder, "t.csv", "q,a\none,two\ntwo,three\nthree,four\nfour,five\nfive,six\nsix,seven and more\n");
     write_text(folder, "d.csv", "q,a\none,two\nsix,seven\none,two too\n");
-    write_text(folder, "e.ini", text);
-    const char *path = arena_printf(arena, "%s/e.ini", folder);
-    status st = experiment_read(path, arena, &e);
-    ck_assert_msg(st == ST_OK, "%s", status_message());
 }
 
-static const char *place(const char *name)
+/* row: further settings of the method's row. */
+static void make_cell(enum kind kind, const char *method, const char *row)
+{
+    const char *model = kind == ENCODER ? tiny_model() : tiny_lm_model(),
+               *path = arena_printf(arena, "%s/e.ini", folder);
+    const char *text = arena_printf(
+        arena, "[experiment]\nmodel = %s\ntasks = %s\nmethods = %s\nseeds = 1\n%s%s[row %s]\n%s", model,
+        kind == ENCODER ? "mini_sst2" : "sayings", method,
+        kind == ENCODER ? ""
+                        : "[task sayings]\nstyle = completion\nformat = csv\ntrain = t.csv\ndev = d.csv\nprompt = {q}\n"
+                          "completion = {a}\n",
+        train, method, row);
+    write_text(folder, "e.ini", text);
+    status st = experiment_read(path, arena, &e);
+    ck_assert_msg(st == ST_OK, "%s", status_message());
+    cell = e.cell[0];
+}
+
+/* ---- runs ---- */
+
+struct plan_of_stops {
+    const char *phase; /* "train" or "eval": what is disturbed */
+    int at;            /* the step; 0: never */
+    int kills;         /* by SIGKILL instead of a request */
+    int first;         /* out: the first step that was trained; 0: none */
+};
+
+static void disturb(void *ctx, const char *phase, long done, long total, double loss)
+{
+    struct plan_of_stops *p = ctx;
+    (void)total, (void)loss;
+    if (!p->first && strcmp(phase, "train") == 0) p->first = (int)done;
+    if (strcmp(phase, p->phase) != 0 || done != p->at) return;
+    if (p->kills) raise(SIGKILL);
+    stop_ask(SIGTERM);
+}
+
+static const char *runs(const char *name)
 {
     return arena_printf(arena, "%s/%s", folder, name);
 }
 
-/* ---- one run of a cell ---- */
-
-struct visit { /* stops behind step `stop`, or kills the process there; -1: neither */
-    long stop, kill, seen;
-};
-
-static void on_progress(void *ctx, const char *phase, long done, long total, double loss)
-{
-    struct visit *v = ctx;
-    (void)total;
-    (void)loss;
-    if (strcmp(phase, "train") != 0) return;
-    if (!v->seen) v->seen = done;
-    if (done == v->kill) raise(SIGKILL);
-    if (done == v->stop) stop_ask(SIGTERM);
-}
-
-static status go(const struct cell *cell, const char *runs, struct visit *v, const char **record_file)
+static status run(const char *name, struct plan_of_stops *p, const char **path)
 {
     int skipped;
-    const struct run_paths paths = {.runs_dir = runs, .cache_dir = place("cache")};
-    v->seen = 0;
-    status st = cell_run(cell, &paths, on_progress, v, arena, &skipped, record_file);
+    const struct run_paths paths = {.runs_dir = runs(name)};
+    status st = cell_run(&cell, &paths, p ? disturb : NULL, p, arena, &skipped, path);
     stop_ask(0);
+    ck_assert_int_eq(skipped, 0);
     return st;
 }
 
-static const char *hash_of(const char *record_file)
+static void run_whole(struct record *r)
 {
-    struct record r;
-    char *hex = arena_alloc(arena, SHA256_HEX);
-    ck_ok(record_read(record_file, arena, &r));
-    ck_assert_str_eq(record_get_string(&r, "run/status", ""), "ok");
-    record_hash(&r, hex);
-    return hex;
+    const char *path;
+    status st = run("whole", NULL, &path);
+    ck_assert_msg(st == ST_OK, "%s: %s", cell.label, status_message());
+    ck_ok(record_read(path, arena, r));
 }
 
-static const char *undisturbed(const struct cell *cell)
+static const char *beside(const char *record, const char *suffix)
 {
-    const char *file;
-    ck_ok(go(cell, place("whole"), &(struct visit){.stop = -1, .kill = -1}, &file));
-    return hash_of(file);
+    return arena_printf(arena, "%.*s%s", (int)strlen(record) - 3, record, suffix);
 }
 
-/* What lies beside a record. */
-static int leftovers(const char *runs)
+/* Runs until the next disturbance. */
+static void run_until(const char *phase, int at, struct plan_of_stops *p)
 {
-    char **name;
-    int files, n = 0;
-    ck_ok(file_list(runs, NULL, arena, &name, &files));
-    for (int i = 0; i < files; i++) n += strstr(name[i], ".h5") != name[i] + strlen(name[i]) - 3;
-    return n;
+    const char *path, *want = arena_printf(arena, "stopped by signal 15 after step %d of %d; run it again", at, STEPS);
+    *p = (struct plan_of_stops){.phase = phase, .at = at};
+    status st = run("parts", p, &path);
+    ck_assert_msg(st == ST_INTERRUPTED && strstr(status_message(), want), "%s: %s", cell.label, status_message());
+    ck_assert(file_exists(beside(path, ".ckpt")) && !file_exists(path));
 }
 
-/* Stopped behind every one of its steps; each time it must go on there and not begin anew. */
-static void stop_at_every_step(const struct cell *cell)
+static void kill_at(const char *phase, int at)
 {
-    const char *want = undisturbed(cell), *runs = place("parts"), *file;
-    const long steps = cell->train.steps;
-    for (long step = 1; step < steps; step++) {
-        struct visit v = {.stop = step, .kill = -1};
-        status st = go(cell, runs, &v, &file);
-        ck_assert_msg(st == ST_INTERRUPTED, "%s: step %ld: %s", cell->label, step, status_message());
-        ck_assert_msg(strstr(status_message(), arena_printf(arena, "after step %ld of %ld; run it again", step, steps)),
-                      "%s: %s", cell->label, status_message());
-        ck_assert_msg(v.seen == step, "%s: began with step %ld, expected %ld", cell->label, v.seen, step);
-    }
-    struct visit last = {.stop = -1, .kill = -1};
-    ck_ok(go(cell, runs, &last, &file));
-    ck_assert_int_eq(last.seen, steps);
-    ck_assert_msg(strcmp(hash_of(file), want) == 0, "%s: another record after its stops", cell->label);
-    ck_assert_int_eq(leftovers(runs), 0);
-}
-
-/* ---- every method ---- */
-
-/* Rows of all methods; the quantised stores take turns with f32 where the method permits them. */
-static void put_rows(struct text *t)
-{
-    static const char *const stores[] = {"f32", "nf4", "int8", "bf16"};
-    const char *comma = "methods = ";
-    for (int i = 0; method_table[i]; i++) {
-        if (method_table[i]->flags & METHOD_HIDDEN || method_table[i]->unavailable) continue;
-        ck_ok(text_printf(t, "%s%s", comma, method_table[i]->name));
-        comma = ", ";
-    }
-    ck_ok(text_put(t, "\n[train]\nlr = 0.01\nsteps = 5\nbatch = 6\nmicro_batch = 4\neval_steps = 2\nthreads = 1\n"));
-    for (int i = 0, turn = 0; method_table[i]; i++) {
-        const struct method *m = method_table[i];
-        if (m->flags & METHOD_HIDDEN || m->unavailable || m->preset || m->flags & METHOD_TRAINS_BASE) continue;
-        ck_ok(text_printf(t, "[row %s]\nstore = %s\n", m->name, stores[turn++ % 4]));
-    }
-}
-
-/* head: what stands in [experiment]; sections: what follows all rows. */
-static void every_method(const char *head, const char *sections)
-{
-    struct text t = {0};
-    ck_ok(text_printf(&t, "[experiment]\nseeds = 1\n%s\n", head));
-    put_rows(&t);
-    ck_ok(text_put(&t, sections));
-    begin(t.s);
-    text_free(&t);
-    ck_assert_int_ge(e.cells, 12);
-    for (int i = 0; i < e.cells; i++) stop_at_every_step(&e.cell[i]);
-    arena_free(arena);
-}
-
-START_TEST(every_method_on_an_encoder)
-{
-    char head[4600];
-    snprintf(head, sizeof head, "model = %s\ntasks = mini_sst2", tiny_model());
-    every_method(head, "");
-}
-END_TEST
-
-#define SAYINGS \
-    "[task sayings]\nstyle = completion\nformat = csv\ntrain = t.csv\ndev = d.csv\nprompt = {q}\ncompletion = {a}\n" \
-    "max_len = 40\n"
-
-START_TEST(every_method_on_a_decoder)
-{
-    char head[4600];
-    snprintf(head, sizeof head, "model = %s\ntasks = sayings", tiny_lm_model());
-    every_method(head, SAYINGS);
-}
-END_TEST
-
-/* ---- kills and damage ---- */
-
-#define SHORT \
-    "[experiment]\nmodel = mini\ntasks = mini_sst2\nmethods = lora\nseeds = 1\n[train]\nlr = 0.01\nsteps = 9\nbatch " \
-    "= 8\n" \
-    "eval_steps = 3\nmax_train = 40\nmax_dev = 12\nthreads = 1\ncheckpoint_steps = 2\n"
-
-/* Runs the cell in a process that is killed behind a step. */
-static void killed_at(long step)
-{
-    const char *file;
-    pid_t pid = fork();
-    if (pid == 0) {
-        go(&e.cell[0], place("parts"), &(struct visit){.stop = -1, .kill = step}, &file);
-        _exit(0);
-    }
+    struct plan_of_stops p = {.phase = phase, .at = at, .kills = 1};
+    const char *path;
     int how;
-    waitpid(pid, &how, 0);
+    pid_t pid = fork();
+    if (pid == 0) _exit((int)run("parts", &p, &path));
+    ck_assert_int_eq(waitpid(pid, &how, 0), pid);
     ck_assert(WIFSIGNALED(how) && WTERMSIG(how) == SIGKILL);
 }
 
-static char *checkpoint_name(const char *suffix)
+/* The file of a record whose environment is another's. */
+static char *bytes_with(const struct record *r, const struct record *environment, size_t *size)
 {
+    struct record mixed = *r;
+    char *bytes, *path = arena_printf(arena, "%s/mixed.h5", folder);
+    mixed.item = arena_alloc(arena, sizeof *mixed.item * (size_t)r->count);
+    for (int i = 0; i < r->count; i++) {
+        bool env = strncmp(r->item[i].path, "environment/", 12) == 0;
+        const struct record_item *it = env ? record_get(environment, r->item[i].path) : &r->item[i];
+        ck_assert_ptr_nonnull(it);
+        mixed.item[i] = *it;
+    }
+    ck_ok(record_write(&mixed, path));
+    ck_ok(file_read(path, 1 << 26, arena, &bytes, size));
+    return bytes;
+}
+
+/* Runs to the end: the record equals the undisturbed one, and nothing else is left. */
+static void finish(const struct record *whole, struct plan_of_stops *p)
+{
+    struct record r;
+    char hash[2][SHA256_HEX];
+    const char *path;
+    size_t size[2];
+    *p = (struct plan_of_stops){.phase = "none"};
+    status st = run("parts", p, &path);
+    ck_assert_msg(st == ST_OK, "%s: %s", cell.label, status_message());
+    ck_ok(record_read(path, arena, &r));
+    record_hash(whole, hash[0]);
+    record_hash(&r, hash[1]);
+    ck_assert_msg(strcmp(hash[0], hash[1]) == 0, "%s: the results differ", cell.label);
+    ck_assert_int_eq(r.count, whole->count);
+    char *a = bytes_with(whole, whole, &size[0]), *b = bytes_with(&r, whole, &size[1]);
+    ck_assert_uint_eq(size[0], size[1]);
+    ck_assert_mem_eq(a, b, size[0]);
+    char **left;
+    int n;
+    ck_ok(file_list(runs("parts"), NULL, arena, &left, &n));
+    ck_assert_int_eq(n, 1);
+    remove(path);
+}
+
+static const char *rest_of(const struct method *m, const struct store *s)
+{
+    const char *rate = m->flags & METHOD_TRAINS_BASE ? "lr = 1e-3\n" : "";
+    return arena_printf(arena, "store = %s\n%s", m->flags & METHOD_TRAINS_BASE ? "f32" : s->name, rate);
+}
+
+/* ---- tests ---- */
+
+/* Twice at steps that a generator chooses, the second time with what the first left. */
+START_TEST(every_method_goes_on_from_any_step)
+{
+    const struct rng rng = {.seed = 77};
+    int methods = 0, stores = 0;
+    while (store_table[stores]) stores++;
+    for (int m = 0; method_table[m]; m++) {
+        const struct method *method = method_table[m];
+        struct record whole;
+        struct plan_of_stops p;
+        if (method->unavailable || method->preset_of) continue;
+        begin();
+        make_cell((enum kind)_i, method->name, rest_of(method, store_table[(m + _i) % stores]));
+        run_whole(&whole);
+        int first = 1 + rng_below(&rng, RNG_DATA, (uint64_t)m, 0, (uint32_t)_i, 0, STEPS - 1);
+        int second = first + 1 + rng_below(&rng, RNG_DATA, (uint64_t)m, 1, (uint32_t)_i, 0, STEPS - first);
+        run_until("train", first, &p);
+        run_until("train", second, &p);
+        ck_assert_int_eq(p.first, first + 1);
+        finish(&whole, &p);
+        ck_assert_int_eq(p.first, second == STEPS ? 0 : second + 1);
+        arena_free(arena);
+        methods++;
+    }
+    ck_assert_int_ge(methods, 10);
+}
+END_TEST
+
+static const struct {
+    const char *method, *row;
+} busy[] = {{"dylora", "rank = 4\n"},
+            {"adalora", "rank = 4\ntarget_rank = 2\nt_f = 2\n"},
+            {"blora", "form = qra\n"},
+            {"full_ft", "lr = 1e-3\n"}};
+enum { BUSY = sizeof busy / sizeof busy[0] };
+
+/* Stopped after each step and in each evaluation, all of it one run after the other. */
+START_TEST(goes_on_from_every_step)
+{
+    struct record whole;
+    struct plan_of_stops p;
+    begin();
+    make_cell((enum kind)(_i % KINDS), busy[_i / KINDS].method, busy[_i / KINDS].row);
+    run_whole(&whole);
+    for (int step = 1; step <= STEPS; step++) {
+        run_until("train", step, &p);
+        ck_assert_int_eq(p.first, step);
+        if (step % 2 == 0) run_until("eval", step, &p);
+    }
+    finish(&whole, &p);
+    arena_free(arena);
+}
+END_TEST
+
+START_TEST(goes_on_after_kills)
+{
+    struct record whole;
+    struct plan_of_stops p;
+    begin();
+    make_cell((enum kind)_i, "adalora", busy[1].row);
+    run_whole(&whole);
+    cell.train.checkpoint_steps = 1;
+    for (int at = 2; at <= STEPS; at += 2) kill_at("train", at);
+    kill_at("eval", STEPS);
+    finish(&whole, &p);
+    ck_assert_int_eq(p.first, 0); /* all steps were kept */
+    arena_free(arena);
+}
+END_TEST
+
+START_TEST(leftovers_of_a_recorded_run_go)
+{
+    struct record whole;
+    const char *path, *left;
+    int skipped;
+    begin();
+    make_cell(DECODER, "lora", "rank = 2\n");
+    run_whole(&whole);
+    const struct run_paths paths = {.runs_dir = runs("whole")};
+    ck_ok(cell_run(&cell, &paths, NULL, NULL, arena, &skipped, &path));
+    const char *const suffix[] = {".ckpt", ".ckpt.1", ".ckpt.0123456789abcdef.tmp", ".partial"};
+    for (int i = 0; i < 4; i++) {
+        left = beside(path, suffix[i]);
+        ck_ok(file_write_atomic(left, "x", 1));
+        ck_ok(cell_run(&cell, &paths, NULL, NULL, arena, &skipped, &path));
+        ck_assert_int_eq(skipped, 1);
+        ck_assert(!file_exists(left) && file_exists(path));
+    }
+    arena_free(arena);
+}
+END_TEST
+
+/* A language model's evaluation is long: it has a checkpoint in front of it even when none is due. */
+START_TEST(a_kill_in_a_long_evaluation_repeats_no_step)
+{
+    struct record whole;
+    struct plan_of_stops p;
+    begin();
+    make_cell(DECODER, "lora", "");
+    run_whole(&whole);
+    kill_at("eval", 4);
+    finish(&whole, &p);
+    ck_assert_int_eq(p.first, 5);
+    arena_free(arena);
+}
+END_TEST
+
+/* ---- damage ---- */
+
+static char *good[2]; /* the checkpoint and the one before */
+static size_t size[2];
+static const char *file[2];
+
+static void make_two(struct record *whole)
+{
+    struct plan_of_stops p;
     char **name;
     int n;
-    ck_ok(file_list(place("parts"), suffix, arena, &name, &n));
-    ck_assert_int_eq(n, 1);
-    return path_join(arena, place("parts"), name[0]);
-}
-
-/* Ends the run; it must begin behind step `after` and give the undisturbed record. */
-static void ends_as_undisturbed(long after, const char *want)
-{
-    const char *file;
-    struct visit v = {.stop = -1, .kill = -1};
-    ck_ok(go(&e.cell[0], place("parts"), &v, &file));
-    ck_assert_int_eq(v.seen, after + 1);
-    ck_assert_str_eq(hash_of(file), want);
-    ck_assert_int_eq(leftovers(place("parts")), 0);
-    ck_ok(file_remove(file));
-}
-
-START_TEST(killed_runs_go_on)
-{
-    begin(SHORT);
-    const char *want = undisturbed(&e.cell[0]);
-    for (long step = 1; step <= 9; step++) {
-        killed_at(step); /* before the checkpoint that is due behind it */
-        ends_as_undisturbed((step - 1) / 2 * 2, want);
+    begin();
+    make_cell(ENCODER, "lora", "rank = 2\n");
+    run_whole(whole);
+    cell.train.checkpoint_steps = 2;
+    run_until("train", 5, &p);
+    for (int i = 0; i < 2; i++) {
+        ck_ok(file_list(runs("parts"), i ? ".ckpt.1" : ".ckpt", arena, &name, &n));
+        ck_assert_int_eq(n, 1);
+        file[i] = arena_printf(arena, "%s/%s", runs("parts"), name[0]);
+        ck_ok(file_read(file[i], 1 << 26, arena, &good[i], &size[i]));
     }
-    killed_at(4);
-    killed_at(7);
-    killed_at(8);
-    ends_as_undisturbed(6, want);
+}
+
+static void put_back(int i)
+{
+    ck_ok(file_write_atomic(file[i], good[i], size[i]));
+}
+
+static void flip(int i, size_t at, int bit)
+{
+    char *bytes = arena_alloc(arena, size[i]);
+    memcpy(bytes, good[i], size[i]);
+    bytes[at] = (char)(bytes[at] ^ (1 << bit));
+    ck_ok(file_write_atomic(file[i], bytes, size[i]));
+}
+
+START_TEST(damaged_checkpoints_fall_back)
+{
+    struct record whole;
+    struct plan_of_stops p;
+    make_two(&whole);
+    const size_t places[] = {0, 30, 200, CHECKPOINT_HEAD - 2, CHECKPOINT_HEAD + 9, size[0] / 2, size[0] - 1};
+    for (size_t k = 0; k < sizeof places / sizeof places[0]; k++) {
+        flip(0, places[k], 3);
+        put_back(1);
+        finish(&whole, &p);
+        ck_assert_int_eq(p.first, 5); /* from the one of step 4 */
+    }
+    const size_t ends[] = {0, 1, CHECKPOINT_HEAD - 1, CHECKPOINT_HEAD, size[0] - 1};
+    for (size_t k = 0; k < sizeof ends / sizeof ends[0]; k++) {
+        ck_ok(file_write_atomic(file[0], good[0], ends[k]));
+        put_back(1);
+        finish(&whole, &p);
+        ck_assert_int_eq(p.first, 5);
+    }
+    put_back(1); /* a kill between the two renames */
+    finish(&whole, &p);
+    ck_assert_int_eq(p.first, 5);
+    flip(0, size[0] / 3, 1);
+    flip(1, size[1] / 3, 1);
+    finish(&whole, &p);
+    ck_assert_int_eq(p.first, 1);
     arena_free(arena);
 }
 END_TEST
 
-/* Changes a byte of a file, or cuts it off there. */
-static void spoil(const char *path, long at, int cut)
+/* What falls back must not throw away the good one when it writes the next. */
+START_TEST(a_damaged_checkpoint_does_not_push_out_the_good_one)
 {
-    char *bytes;
-    size_t size;
-    ck_ok(file_read(path, 1 << 24, arena, &bytes, &size));
-    size_t where = at < 0 ? size - (size_t)-at : (size_t)at;
-    bytes[where] = (char)(bytes[where] ^ 1);
-    ck_ok(file_write_atomic(path, bytes, cut ? where : size));
-}
-
-START_TEST(a_damaged_checkpoint_falls_back)
-{
-    static const long where[] = {0, 30, 100, 150, 200, 300, 500, 511, 512, 700, 5000, -1};
-    begin(SHORT);
-    const char *want = undisturbed(&e.cell[0]);
-    for (size_t i = 0; i < sizeof where / sizeof where[0]; i++) {
-        killed_at(5); /* .ckpt is of step 4, .ckpt.1 of step 2 */
-        spoil(checkpoint_name(".ckpt"), where[i], i % 2 == 0);
-        ends_as_undisturbed(2, want);
-        killed_at(5);
-        spoil(checkpoint_name(".ckpt"), where[i], i % 2 == 1);
-        spoil(checkpoint_name(".ckpt.1"), where[i], i % 2 == 0);
-        ends_as_undisturbed(0, want);
-    }
+    struct record whole;
+    struct plan_of_stops p;
+    make_two(&whole);
+    flip(0, size[0] / 2, 3);
+    run_until("train", 5, &p);
+    char *now;
+    size_t n;
+    ck_ok(file_read(file[1], 1 << 26, arena, &now, &n));
+    ck_assert_uint_eq(n, size[1]);
+    ck_assert_mem_eq(now, good[1], n);
+    finish(&whole, &p);
     arena_free(arena);
 }
 END_TEST
 
-START_TEST(the_checkpoint_of_another_run_is_not_taken)
+START_TEST(foreign_checkpoints_are_not_used)
 {
-    begin(SHORT);
-    const char *want = undisturbed(&e.cell[0]), *file;
-    char *bytes;
-    size_t size;
-    killed_at(5);
-    ck_ok(file_read(checkpoint_name(".ckpt"), 1 << 24, arena, &bytes, &size));
-    ends_as_undisturbed(4, want);
-    struct cell other = e.cell[0];
-    other.train.lr = 0.02;
-    other.canon = arena_printf(arena, "%slr=other\n", other.canon);
-    struct visit v = {.stop = 3, .kill = -1};
-    ck_fails(go(&other, place("parts"), &v, &file), ST_INTERRUPTED, "after step 3 of 9");
-    ck_ok(file_write_atomic(checkpoint_name(".ckpt"), bytes, size));
-    v.stop = -1;
-    ck_ok(go(&other, place("parts"), &v, &file));
-    ck_assert_int_eq(v.seen, 3); /* from its own checkpoint of step 2 */
-    ck_assert_str_ne(hash_of(file), want);
+    struct record whole;
+    struct plan_of_stops p;
+    struct checkpoint_file f;
+    make_two(&whole);
+    char *of_lora = good[0];
+    size_t n = size[0];
+    ck_fails(checkpoint_file_open(file[0], "0123", &f), ST_INPUT, "it is the checkpoint of another run");
+    cell.seed = 2;
+    cell.canon = arena_printf(arena, "%sseed=2\n", cell.canon);
+    const char *path;
+    remove(file[0]);
+    remove(file[1]);
+    run_whole(&whole);
+    run_until("train", 1, &p);
+    char **name;
+    int count;
+    ck_ok(file_list(runs("parts"), ".ckpt", arena, &name, &count));
+    path = arena_printf(arena, "%s/%s", runs("parts"), name[0]);
+    ck_ok(file_write_atomic(path, of_lora, n));
+    finish(&whole, &p);
+    ck_assert_int_eq(p.first, 1);
+    arena_free(arena);
+}
+END_TEST
+
+START_TEST(every_flipped_byte_is_found)
+{
+    struct record whole;
+    struct checkpoint_file f;
+    const struct rng rng = {.seed = 5};
+    char id[SHA256_HEX];
+    make_two(&whole);
+    snprintf(id, sizeof id, "%.64s", strrchr(file[0], '/') + 1);
+    ck_ok(checkpoint_file_open(file[0], id, &f));
+    checkpoint_file_close(&f);
+    for (int k = 0; k < CHECKPOINT_HEAD + 1000; k++) {
+        int at = k < CHECKPOINT_HEAD ? k : rng_below(&rng, RNG_DATA, (uint64_t)k, 0, 0, 0, (int)size[0]);
+        flip(0, (size_t)at, k % 8);
+        ck_fails(checkpoint_file_open(file[0], id, &f), ST_INPUT, "it");
+    }
+    for (int k = 0; k < 200; k++) {
+        int n = rng_below(&rng, RNG_DATA, (uint64_t)k, 1, 0, 0, (int)size[0]);
+        ck_ok(file_write_atomic(file[0], good[0], (size_t)n));
+        ck_fails(checkpoint_file_open(file[0], id, &f), ST_INPUT, "it");
+    }
     arena_free(arena);
 }
 END_TEST
 
 /* ---- limits ---- */
 
+/* Each process gets through one step only. */
 START_TEST(a_time_limit_keeps_the_state)
 {
-    const char *file;
-    begin(SHORT "time_limit = 1e-9\n");
-    const struct cell *cell = &e.cell[0];
-    struct visit v = {.stop = -1, .kill = -1};
-    ck_fails(go(cell, place("parts"), &v, &file), ST_INTERRUPTED,
-             "time_limit = 1e-09 minutes is reached after step 1 of 9");
-    ck_fails(go(cell, place("parts"), &v, &file), ST_INTERRUPTED, "time_limit");
-    ck_assert_int_eq(v.seen, 0); /* reached while it went on */
-    struct cell unlimited = *cell;
-    unlimited.train.time_limit = 0;
-    ck_ok(go(&unlimited, place("parts"), &v, &file));
-    ck_assert_int_eq(v.seen, 2);
+    struct record whole;
+    struct plan_of_stops p = {.phase = "none"};
+    const char *path;
+    begin();
+    make_cell(ENCODER, "lora", "rank = 2\n");
+    run_whole(&whole);
+    cell.train.time_limit = 1e-9;
+    for (int step = 1; step <= STEPS; step++) {
+        p.first = 0;
+        ck_fails(run("parts", &p, &path), ST_INTERRUPTED,
+                 arena_printf(arena, "time_limit = 1e-09 minutes is reached after step %d of 6; run it again", step));
+        ck_assert_int_eq(p.first, step);
+    }
+    finish(&whole, &p);
     arena_free(arena);
 }
 END_TEST
 
 START_TEST(a_memory_limit_is_told)
 {
-    const char *file;
-    begin(SHORT "memory_limit = 1\n");
-    struct visit v = {.stop = -1, .kill = -1};
-    ck_fails(go(&e.cell[0], place("parts"), &v, &file), ST_MEMORY, "would be more than the limit of 1 MB");
-    struct cell unlimited = e.cell[0];
-    unlimited.train.memory_limit = 0;
-    ck_ok(go(&unlimited, place("parts"), &v, &file));
+    struct record r;
+    const char *path;
+    begin();
+    make_cell(ENCODER, "lora", "rank = 1024\n");
+    cell.train.memory_limit = 1;
+    ck_fails(run("parts", NULL, &path), ST_MEMORY, "would be more than the limit of 1 MB");
+    cell.train.memory_limit = 1000;
+    ck_ok(run("parts", NULL, &path));
+    ck_ok(record_read(path, arena, &r));
+    ck_assert_str_eq(record_get_string(&r, "run/status", ""), "ok");
     arena_free(arena);
 }
 END_TEST
 
-PG_TESTS(TEST(every_method_on_an_encoder), TEST(every_method_on_a_decoder), TEST(killed_runs_go_on),
-         TEST(a_damaged_checkpoint_falls_back), TEST(the_checkpoint_of_another_run_is_not_taken),
-         TEST(a_time_limit_keeps_the_state), TEST(a_memory_limit_is_told))
+/* ---- the disk ---- */
+
+START_TEST(room_is_looked_at_before_a_grid)
+{
+    const int index[] = {0, 0};
+    begin();
+    make_cell(ENCODER, "full_ft", "");
+    e.runs_dir = runs("made/here");
+    double one = disk_room_estimate(&e, index, 1, 1, arena), two = disk_room_estimate(&e, index, 2, 2, arena);
+    ck_assert_double_eq(two, 2 * one);
+    ck_assert_double_lt(disk_room_estimate(&e, index, 2, 1, arena), two); /* one checkpoint at a time */
+    ck_ok(disk_room_check(&e, index, 2, 1, arena));
+    ck_assert(file_is_dir(e.runs_dir));
+    sys_fail_after(1, SYS_FULL);
+    ck_fails(disk_room_check(&e, index, 2, 1, arena), ST_IO,
+             "made/here: 0.0 MB are free there; records and checkpoints of 2 cells need about 0.");
+    sys_fail_after(0, SYS_FULL);
+    make_cell(ENCODER, "lora", "");
+    ck_assert_double_lt(disk_room_estimate(&e, index, 1, 1, arena), one);
+    arena_free(arena);
+}
+END_TEST
+
+static void fill_disk(void *ctx, const char *phase, long done, long total, double loss)
+{
+    (void)ctx, (void)total, (void)loss;
+    if (strcmp(phase, "train") == 0) sys_fail_after(done == 2 || done == 3, SYS_FULL);
+}
+
+START_TEST(a_full_disk_does_not_end_a_run)
+{
+    struct record whole, r;
+    char hash[2][SHA256_HEX];
+    const char *path;
+    int skipped;
+    begin();
+    make_cell(ENCODER, "lora", "rank = 2\n");
+    run_whole(&whole);
+    cell.train.checkpoint_steps = 1;
+    const struct run_paths paths = {.runs_dir = runs("parts")};
+    ck_ok(cell_run(&cell, &paths, fill_disk, NULL, arena, &skipped, &path));
+    sys_fail_after(0, SYS_FULL);
+    ck_ok(record_read(path, arena, &r));
+    record_hash(&whole, hash[0]);
+    record_hash(&r, hash[1]);
+    ck_assert_str_eq(hash[0], hash[1]);
+    arena_free(arena);
+}
+END_TEST
+
+PG_TESTS(LOOP_TEST(every_method_goes_on_from_any_step, 0, KINDS), LOOP_TEST(goes_on_from_every_step, 0, BUSY *KINDS),
+         LOOP_TEST(goes_on_after_kills, 0, KINDS), TEST(a_kill_in_a_long_evaluation_repeats_no_step),
+         TEST(leftovers_of_a_recorded_run_go), TEST(damaged_checkpoints_fall_back),
+         TEST(a_damaged_checkpoint_does_not_push_out_the_good_one), TEST(foreign_checkpoints_are_not_used),
+         TEST(every_flipped_byte_is_found), TEST(a_time_limit_keeps_the_state), TEST(a_memory_limit_is_told),
+         TEST(room_is_looked_at_before_a_grid), TEST(a_full_disk_does_not_end_a_run))

@@ -4,9 +4,12 @@
 
 #include <dirent.h>
 #include <math.h>
+#include <sys/stat.h>
 #include "bench/deploy.h"
 #include "bench/evaluate.h"
 #include "bench/train_loop.h"
+#include "core/fault.h"
+#include "core/system.h"
 #include "tests/tiny_cell.h"
 
 static struct tiny_cell tiny;
@@ -43,6 +46,22 @@ static double mean(const double *v, size_t n)
     double sum = 0;
     for (size_t i = 0; i < n; i++) sum += v[i];
     return sum / (double)n;
+}
+
+/* The one file of the folder whose name ends so. */
+static void only_file(const char *dir, const char *suffix, char *path, size_t n)
+{
+    DIR *d = opendir(dir);
+    int found = 0;
+    ck_assert_ptr_nonnull(d);
+    for (struct dirent *e; (e = readdir(d)) != NULL;) {
+        size_t length = strlen(e->d_name), s = strlen(suffix);
+        if (length <= s || strcmp(e->d_name + length - s, suffix) != 0) continue;
+        snprintf(path, n, "%s/%s", dir, e->d_name);
+        found++;
+    }
+    closedir(d);
+    ck_assert_int_eq(found, 1);
 }
 
 START_TEST(records_a_whole_run)
@@ -194,6 +213,36 @@ START_TEST(finished_runs_are_skipped)
 }
 END_TEST
 
+/* A record that the system will not read now is not trained over: it may be whole. */
+START_TEST(unreadable_runs_are_kept)
+{
+    char path[4500] = "";
+    int skipped, refused = 0;
+    struct stat before, after;
+    const char *dir = temp_dir(), *where;
+    const struct run_paths paths = {.runs_dir = dir};
+    setup("none", "mini_sst2");
+    run(dir);
+    only_file(dir, ".h5", path, sizeof path);
+    ck_assert_int_eq(stat(path, &before), 0);
+    for (long n = 1;; n++) {
+        sys_fail_after(n, SYS_EIO);
+        status st = cell_run(&tiny.cell, &paths, NULL, NULL, tiny.arena, &skipped, &where);
+        char struck[256];
+        snprintf(struck, sizeof struck, "%s", fault_noted());
+        sys_fail_after(0, SYS_EIO);
+        if (!*struck) break;
+        ck_assert_int_eq(stat(path, &after), 0);
+        ck_assert_msg(after.st_ino == before.st_ino, "written anew after a fault of '%s'", struck);
+        if (!strstr(struck, ".h5") || st == ST_OK) continue;
+        ck_assert_int_eq(st, ST_IO);
+        refused++;
+    }
+    ck_assert_int_ge(refused, 2); /* open and map */
+    tiny_cell_free(&tiny);
+}
+END_TEST
+
 START_TEST(divergence_is_recorded)
 {
     int skipped;
@@ -215,22 +264,6 @@ START_TEST(divergence_is_recorded)
     tiny_cell_free(&tiny);
 }
 END_TEST
-
-/* One .safetensors file is in the folder beside the record. */
-static void only_file(const char *dir, const char *suffix, char *path, size_t n)
-{
-    DIR *d = opendir(dir);
-    int found = 0;
-    ck_assert_ptr_nonnull(d);
-    for (struct dirent *e; (e = readdir(d)) != NULL;) {
-        size_t length = strlen(e->d_name), s = strlen(suffix);
-        if (length <= s || strcmp(e->d_name + length - s, suffix) != 0) continue;
-        snprintf(path, n, "%s/%s", dir, e->d_name);
-        found++;
-    }
-    closedir(d);
-    ck_assert_int_eq(found, 1);
-}
 
 static void same_logits(const double *want, const float *have, size_t n)
 {
@@ -345,5 +378,6 @@ END_TEST
 
 PG_TESTS(TEST(records_a_whole_run), TEST(scores_follow_from_predictions), TEST(the_same_cell_gives_the_same_bits),
          TEST(micro_batches_change_only_rounding), TEST(training_learns), TEST(finished_runs_are_skipped),
-         TEST(divergence_is_recorded), LOOP_TEST(a_saved_adapter_predicts_the_same, 0, 5),
-         TEST(a_warm_start_begins_where_the_other_ended), TEST(the_head_may_have_its_own_rate), TEST(plans))
+         TEST(unreadable_runs_are_kept), TEST(divergence_is_recorded),
+         LOOP_TEST(a_saved_adapter_predicts_the_same, 0, 5), TEST(a_warm_start_begins_where_the_other_ended),
+         TEST(the_head_may_have_its_own_rate), TEST(plans))

@@ -1,5 +1,6 @@
 #include "tests/fault/fault_child.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -45,7 +46,7 @@ static void run_command(char *const *word, const char *folder, struct fault f)
     while (word[words]) words++;
     signal(SIGPIPE, SIG_DFL);
     if (chdir(folder) != 0) _exit(99);
-    redirect(STDOUT_FILENO, "out.txt");
+    redirect(STDOUT_FILENO, f.out ? f.out : "out.txt");
     redirect(STDERR_FILENO, "err.txt");
     alarm(PATIENCE);
     long pieces = heap_live();
@@ -82,13 +83,16 @@ void child_run(char *const *word, const char *folder, struct fault f, struct are
     fflush(NULL);
     pid_t pid = fork();
     if (pid == 0) run_command(word, folder, f);
-    waitpid(pid, &how, 0);
+    while (waitpid(pid, &how, 0) < 0 && errno == EINTR) continue;
+    char struck[256];
+    long events = fault_events(f.group) - before;
+    snprintf(struck, sizeof struck, "%s", f.n ? fault_noted() : "");
+    fault_arm(f.group, 0); /* before this process allocates anything: a child that was done early has not met it */
     *r = (struct child_run){.code = WIFEXITED(how) ? WEXITSTATUS(how) : -1,
                             .signal = WIFSIGNALED(how) ? WTERMSIG(how) : 0,
-                            .events = fault_events(f.group) - before,
-                            .struck = f.n ? arena_strdup(arena, fault_noted()) : "",
+                            .events = events,
+                            .struck = arena_strdup(arena, struck),
                             .leak = arena_strdup(arena, leaks)};
-    fault_arm(f.group, 0);
-    r->out = read_text(folder, "out.txt", arena);
+    r->out = f.out ? "" : read_text(folder, "out.txt", arena);
     r->err = read_text(folder, "err.txt", arena);
 }

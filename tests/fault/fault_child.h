@@ -12,6 +12,7 @@ struct fault {
     long n;
     enum sys_fault how; /* FAULT_SYSTEM */
     size_t memory;      /* > 0: the most address space the process may have, bytes */
+    const char *out;    /* where standard output goes; NULL: to be read */
 };
 
 struct child_run {

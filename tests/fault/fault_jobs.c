@@ -8,17 +8,18 @@
 #include <unistd.h>
 #include "core/file.h"
 #include "results/record.h"
-#include "tests/fault/fault_child.h"
+#include "tests/fault/fault_sweep.h"
 #include "tests/pgtest.h"
 #include "tests/tiny_cell.h"
 #include "tests/tiny_lm.h"
 
 /* A regression with files of its own, an adapter and correlations; a text task with a log of its evaluations. */
-static const char experiment_x[] = "[experiment]\nmodel = %s\ntasks = marks\nmethods = lora\nseeds = 1, 2\n"
-                                   "[task marks]\nformat = tsv\ntrain = train.tsv\ndev = dev.tsv\ntest = test.tsv\n"
-                                   "text_a = text\nlabel = mark\nregression = yes\nmetric = spearman, pearson\n"
-                                   "[train]\nlr = 1e-2\nsteps = 2\nbatch = 4\nthreads = 1\nmax_len = 16\n"
-                                   "save_adapter = yes\n[row lora]\nrank = 2\n";
+static const char experiment_x[] =
+    "[experiment]\nmodel = %s\ntasks = marks\nmethods = lora\nseeds = 1, 2\n"
+    "[task marks]\nformat = tsv\ntrain = train.tsv\ndev = dev.tsv\ntest = test.tsv\n"
+    "text_a = text\nlabel = mark\nregression = yes\nmetric = spearman, pearson\n"
+    "[train]\nlr = 1e-2\nsteps = 2\neval_steps = 1\nbatch = 4\nthreads = 1\nmax_len = 16\n"
+    "save_adapter = yes\n[row lora]\nrank = 2\n";
 static const char experiment_l[] =
     "[experiment]\nmodel = %s\ntasks = sayings\nmethods = lora\nseeds = 1\n"
     "[task sayings]\nstyle = completion\nformat = csv\ntrain = train.csv\ndev = dev.csv\n"
@@ -116,9 +117,7 @@ static int put_files(const struct bench *b)
 static int run_whole(const struct bench *b, const struct job *job)
 {
     struct child_run r;
-    char *word[JOB_WORDS + 2] = {"peftgrid"};
-    for (int i = 0; job->word[i]; i++) word[i + 1] = (char *)(uintptr_t)job->word[i];
-    child_run(word, b->folder, (struct fault){.n = 0}, b->arena, &r);
+    job_run(b, job, (struct fault){.n = 0}, b->arena, &r);
     return (r.code == 0 && !*r.leak) ||
            tell(arena_printf(b->arena, "%s: exit code %d, %s%s", job->name, r.code, r.err, r.leak));
 }

@@ -83,7 +83,7 @@ static void tell_journal(const char *path, struct file_state *f)
     arena_free(arena);
 }
 
-static void add_folder(const char *root, const char *below, int whole, struct arena *arena, struct folder_state *s,
+static void add_folder(const char *root, const char *below, unsigned flags, struct arena *arena, struct folder_state *s,
                        int *room)
 {
     char **name;
@@ -92,7 +92,7 @@ static void add_folder(const char *root, const char *below, int whole, struct ar
     for (int i = 0; i < n; i++) {
         const char *rest = path_join(arena, below, name[i]), *path = path_join(arena, root, rest);
         if (file_is_dir(path)) {
-            add_folder(root, rest, whole, arena, s, room);
+            add_folder(root, rest, flags, arena, s, room);
             continue;
         }
         if (s->files == *room) {
@@ -101,13 +101,14 @@ static void add_folder(const char *root, const char *below, int whole, struct ar
         }
         struct file_state *f = &s->file[s->files++];
         *f = (struct file_state){.name = rest};
-        if (ends_in(rest, "/model_hashes")) { /* a list that grows by a line when the clock says so */
+        if (ends_in(rest, "/model_hashes") || ((flags & STATE_KILLED) && ends_in(rest, ".tmp"))) {
+            /* the former: a list that grows by a line when the clock says so */
             s->files--;
             continue;
         }
         if (ends_in(rest, ".jsonl"))
             tell_journal(path, f);
-        else if (!whole && ends_in(rest, ".h5"))
+        else if (!(flags & STATE_BYTES) && ends_in(rest, ".h5"))
             tell_record(path, f);
         else
             must(sha256_file(path, f->digest));
@@ -119,11 +120,11 @@ static int by_name(const void *a, const void *b)
     return strcmp(((const struct file_state *)a)->name, ((const struct file_state *)b)->name);
 }
 
-struct folder_state folder_state(const char *path, int whole, struct arena *arena)
+struct folder_state folder_state(const char *path, unsigned flags, struct arena *arena)
 {
     struct folder_state s = {0};
     int room = 0;
-    if (file_is_dir(path)) add_folder(path, "", whole, arena, &s, &room);
+    if (file_is_dir(path)) add_folder(path, "", flags, arena, &s, &room);
     struct file_state *kept = arena_alloc(arena, sizeof *kept * (size_t)(s.files + 1));
     if (s.files) memcpy(kept, s.file, sizeof *kept * (size_t)s.files);
     free(s.file);

@@ -16,8 +16,11 @@ struct folder_state {
     struct file_state *file; /* sorted by name */
     int files;
 };
-/* whole: records too are told by their bytes, which hold times. */
-struct folder_state folder_state(const char *path, int whole, struct arena *);
+enum {
+    STATE_BYTES = 1, /* records too are told by their bytes, which hold times */
+    STATE_KILLED = 2 /* temporary files do not count: whoever is killed leaves them */
+};
+struct folder_state folder_state(const char *path, unsigned flags, struct arena *);
 const struct file_state *state_find(const struct folder_state *, const char *name); /* NULL: no such file */
 
 /* What a command must never leave: a temporary file, a record that cannot be read, a file unlike the reference's. A

@@ -29,6 +29,6 @@ int reference_make(struct bench *, const struct job *, struct arena *, struct re
 /* What is wrong with a run that met a fault; "" when nothing is. Runs the command again. code, cause: as above. */
 const char *run_fault(struct bench *, const struct job *, const struct reference *, const struct child_run *, int code,
                       const char *cause, struct arena *);
-void job_words(const struct job *, char *word[JOB_WORDS + 2]);
+void job_run(const struct bench *, const struct job *, struct fault, struct arena *, struct child_run *);
 
 #endif

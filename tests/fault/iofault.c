@@ -2,6 +2,7 @@
  * some values of n only; a job's name runs that job alone. */
 #include <stdio.h>
 #include <string.h>
+#include "tests/fault/fault_places.h"
 #include "tests/fault/fault_sweep.h"
 
 static struct sweep sweeps[SYS_FAULTS] = {
@@ -16,20 +17,25 @@ static const char *only;
 
 static int work(void)
 {
-    int passed = 0, failed = 0;
+    struct verdicts v = {0};
     struct bench b;
     if (fault_share() != ST_OK || !bench_open(&b)) return 1;
     for (int i = 0; i < b.jobs; i++)
         for (int k = 0; k < SYS_FAULTS && (!only || strcmp(only, b.job[i].name) == 0); k++) {
             sweeps[k].most = brief ? 8 : 0;
             if (sweep_job(&b, &b.job[i], &sweeps[k]))
-                passed++;
+                v.passed++;
             else
-                failed++;
+                v.failed++;
         }
+    if (!only || strcmp(only, "places") == 0) {
+        full_disk(&b, &v);
+        read_only_disk(&b, &v);
+        full_output(&b, &v);
+    }
     bench_close(&b);
-    printf("%d passed, %d failed, 0 skipped\n", passed, failed);
-    return failed != 0;
+    printf("%d passed, %d failed, %d skipped\n", v.passed, v.failed, v.skipped);
+    return v.failed != 0;
 }
 
 int main(int argc, char **argv)

@@ -2,6 +2,7 @@
  * job alone. */
 #include <stdio.h>
 #include <string.h>
+#include "tests/fault/fault_places.h"
 #include "tests/fault/fault_sweep.h"
 
 static int brief;
@@ -10,19 +11,22 @@ static const char *only;
 static int work(void)
 {
     struct sweep sweep = {"memory", FAULT_MEMORY, SYS_EIO, ST_MEMORY, "out of memory", brief ? 40 : 0};
-    int passed = 0, failed = 0;
+    struct verdicts v = {0};
     struct bench b;
     if (fault_share() != ST_OK || !bench_open(&b)) return 1;
     for (int i = 0; i < b.jobs; i++) {
         if (b.job[i].slow || (only && strcmp(only, b.job[i].name) != 0)) continue;
         if (sweep_job(&b, &b.job[i], &sweep))
-            passed++;
+            v.passed++;
         else
-            failed++;
+            v.failed++;
+    }
+    if (!only || strcmp(only, "places") == 0) {
+        little_memory(&b, &v);
     }
     bench_close(&b);
-    printf("%d passed, %d failed, 0 skipped\n", passed, failed);
-    return failed != 0;
+    printf("%d passed, %d failed, %d skipped\n", v.passed, v.failed, v.skipped);
+    return v.failed != 0;
 }
 
 int main(int argc, char **argv)

@@ -79,6 +79,93 @@ START_TEST(writers_do_not_mix)
 }
 END_TEST
 
+static void three_lines(const char *path)
+{
+    remove(path);
+    ck_ok(journal_add(path, "started", "ab12", "lora/rte/1", NULL, NULL, NULL));
+    ck_ok(journal_add(path, "finished", "ab12", "lora/rte/1", "ab12.h5", "00ff", NULL));
+    ck_ok(journal_add(path, "failed", NULL, "none/rte/1", NULL, NULL, "caf\xc3\xa9 \"closed\""));
+}
+
+static int faults_of(const char *path)
+{
+    struct arena *a = arena_new("test");
+    struct journal_line *line;
+    int n, faults = 0;
+    ck_ok(journal_read(path, a, &line, &n));
+    for (int i = 0; i < n; i++) faults += line[i].fault != NULL;
+    arena_free(a);
+    return faults;
+}
+
+START_TEST(lines_are_read_back)
+{
+    struct arena *a = arena_new("test");
+    struct journal_line *line;
+    char path[4200];
+    int n;
+    snprintf(path, sizeof path, "%s/journal.jsonl", temp_dir());
+    three_lines(path);
+    ck_ok(journal_read(path, a, &line, &n));
+    ck_assert_int_eq(n, 3);
+    for (int i = 0; i < n; i++) ck_assert(!line[i].fault && line[i].check && line[i].number == i + 1);
+    ck_assert_str_eq(line[1].event, "finished");
+    ck_assert_str_eq(line[1].file, "ab12.h5");
+    ck_assert_str_eq(line[1].sha256, "00ff");
+    ck_assert_ptr_null(line[2].id);
+    ck_assert_str_eq(line[2].message, "caf\xc3\xa9 \"closed\"");
+    ck_assert_int_eq(faults_of(path), 0);
+    arena_free(a);
+}
+END_TEST
+
+/* Every byte, changed in one of the ways that are most like sound lines: a bit, the case, to a newline, to nothing. */
+START_TEST(no_change_goes_unnoticed)
+{
+    struct arena *a = arena_new("test");
+    char path[4200], *text;
+    size_t size;
+    snprintf(path, sizeof path, "%s/journal.jsonl", temp_dir());
+    three_lines(path);
+    ck_ok(file_read(path, 1 << 20, a, &text, &size));
+    for (size_t i = 0; i < size; i++) {
+        const char old = text[i], other[] = {old ^ 1, old ^ 0x20, '\n', ' ', 0, old ^ 0x7f};
+        for (size_t k = i % 2; k < sizeof other; k += 2) {
+            if (other[k] == old) continue;
+            text[i] = other[k];
+            FILE *f = fopen(path, "r+b"); /* in place: anything else costs a flush each time */
+            ck_assert(f && fwrite(text, 1, size, f) == size && fclose(f) == 0);
+            ck_assert_msg(faults_of(path) > 0, "byte %zu changed to %02x is not noticed", i, (unsigned)other[k]);
+        }
+        text[i] = old;
+    }
+    arena_free(a);
+}
+END_TEST
+
+/* Lines of the versions that made no check, and what can be seen in them nevertheless. */
+START_TEST(lines_without_check)
+{
+    struct arena *a = arena_new("test");
+    struct journal_line *line;
+    char path[4200];
+    int n;
+    static const char text[] =
+        "{\"time\":\"t\",\"event\":\"finished\",\"id\":\"ab\",\"cell\":\"c\",\"file\":\"ab.h5\",\"sha256\":\"00\"}\n"
+        "{\"time\":\"t\",\"event\":\"finishad\",\"cell\":\"c\"}\n"
+        "{\"time\":\"t\",\"evens\":\"finished\",\"cell\":\"c\"}\n"
+        "{\"time\":\"t\",\"event\":\"started\"}\n"
+        "{\"time\":\"t\",\"event\":\"started\",\"cell\":\"c\"";
+    snprintf(path, sizeof path, "%s/journal.jsonl", temp_dir());
+    ck_ok(file_write_atomic(path, text, sizeof text - 1));
+    ck_ok(journal_read(path, a, &line, &n));
+    ck_assert_int_eq(n, 5);
+    ck_assert(!line[0].fault && !line[0].check);
+    for (int i = 1; i < n; i++) ck_assert_ptr_nonnull(line[i].fault);
+    arena_free(a);
+}
+END_TEST
+
 START_TEST(unwritable_journal)
 {
     ck_fails(journal_add("/nonexistent/journal.jsonl", "started", "a", "b", NULL, NULL, NULL), ST_IO,
@@ -87,4 +174,4 @@ START_TEST(unwritable_journal)
 END_TEST
 
 PG_TESTS(TEST(events_are_json_lines), TEST(invalid_utf8_is_replaced), TEST(writers_do_not_mix),
-         TEST(unwritable_journal))
+         TEST(lines_are_read_back), TEST(no_change_goes_unnoticed), TEST(lines_without_check), TEST(unwritable_journal))

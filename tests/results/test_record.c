@@ -527,6 +527,16 @@ START_TEST(allocation_failures)
         failures++;
     }
     ck_assert_int_gt(failures, 70);
+    /* Writing: HDF5's memory comes from us, and its own words for the failure would say something else. */
+    for (long n = 1;; n++) {
+        long before = arena_allocations();
+        arena_fail_after(n);
+        status st = record_write(&r, in_dir("unwritten.h5"));
+        arena_fail_after(0);
+        if (arena_allocations() - before < n) break;
+        ck_assert_msg(st == ST_MEMORY && strstr(status_message(), "out of memory"), "n = %ld: %s", n, status_message());
+        ck_assert(!file_exists(in_dir("unwritten.h5")));
+    }
     arena_free(a);
 }
 END_TEST

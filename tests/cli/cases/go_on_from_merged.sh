@@ -18,7 +18,7 @@ I
 }
 grid 1
 peftgrid run x.ini --progress none
-peftgrid table runs/x | sed '/runs\/x/d' >table
+peftgrid table runs/x | sed '/runs\/x/d' >before
 peftgrid merge whole.h5 runs/x --full | sed 's|; [0-9.]* MB||'
 peftgrid merge slim.h5 runs/x | sed 's|; [0-9.]* MB||'
 for kind in whole slim; do
@@ -26,7 +26,7 @@ for kind in whole slim; do
     grid 1
     peftgrid merge $kind/x $kind.h5
     peftgrid run x.ini --progress none --runs $kind
-    peftgrid table $kind/x | sed "/$kind\/x/d" | cmp - table && echo "the same table"
+    peftgrid table $kind/x | sed "/$kind\/x/d" | cmp - before && echo "the same table"
     for f in runs/x/*.h5; do cmp -s "$f" "$kind/x/${f##*/}" && echo "a file is the same"; done
     peftgrid inspect --hash runs/x/*.h5 | cut -c 1-64 >a
     peftgrid inspect --hash $kind/x/*.h5 | cut -c 1-64 | cmp - a && echo "the same content"

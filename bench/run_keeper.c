@@ -1,7 +1,7 @@
-#include "bench/run_state.h"
+#include "bench/run_keeper.h"
 
 #include <string.h>
-#include "bench/state_file.h"
+#include "bench/checkpoint_file.h"
 #include "bench/train_loop.h"
 
 /* Writing takes at most this part of a run's time, however large the state is. */
@@ -11,7 +11,7 @@ static const double largest_share = 0.05;
 
 struct counts { /* the first block: how far the run is */
     int64_t steps, tokens, evaluations, traces;
-    double train_seconds, eval_seconds, peak;
+    double train_seconds, eval_seconds, seconds, peak;
 };
 
 static struct counts counts_of(const struct training *t)
@@ -22,12 +22,13 @@ static struct counts counts_of(const struct training *t)
                            .traces = t->trace.times,
                            .train_seconds = t->curves.train_seconds,
                            .eval_seconds = t->curves.eval_seconds,
+                           .seconds = t->curves.earlier + seconds_now() - t->begin,
                            .peak = t->trace.peak};
 }
 
-static struct state_block count_block(struct counts *n)
+static struct checkpoint_block count_block(struct counts *n)
 {
-    return (struct state_block){"counts", n, sizeof *n};
+    return (struct checkpoint_block){"counts", n, sizeof *n};
 }
 
 struct window { /* what methods may move from step to step, beside the values */
@@ -37,7 +38,7 @@ struct window { /* what methods may move from step to step, beside the values */
 
 struct state {
     struct arena *arena;
-    struct state_block *block;
+    struct checkpoint_block *block;
     int blocks;
     struct window *window; /* [registry] */
 };
@@ -49,7 +50,7 @@ static bool is_state(const struct param *p)
 
 static void put(struct state *s, const char *name, void *data, size_t size)
 {
-    s->block[s->blocks++] = (struct state_block){name, data, size};
+    s->block[s->blocks++] = (struct checkpoint_block){name, data, size};
 }
 
 static void put_tensors(struct state *s, const struct registry *reg)
@@ -128,21 +129,21 @@ static void take_windows(const struct registry *reg, struct state *s)
     }
 }
 
-static status write_state(const struct run_state *c, const struct training *t, struct arena *arena)
+static status write_state(const struct run_keeper *c, const struct training *t, struct arena *arena)
 {
     struct counts n = counts_of(t);
     struct state s;
-    struct state_block *all;
+    struct checkpoint_block *all;
     TRY(list_state(t, &n, arena, &s));
     take_windows(&t->session->reg, &s);
     NEW(all, arena, s.blocks + 1);
     all[0] = count_block(&n);
     memcpy(all + 1, s.block, sizeof *all * (size_t)s.blocks);
     if (c->step >= 0) TRY(file_rename(c->path, c->previous)); /* what is there is good, and stays */
-    return state_file_write(c->path, c->id, t->curves.done, all, s.blocks + 1, arena);
+    return checkpoint_file_write(c->path, c->id, t->curves.done, all, s.blocks + 1, arena);
 }
 
-static status write_now(struct run_state *c, const struct training *t)
+static status write_now(struct run_keeper *c, const struct training *t)
 {
     struct arena *arena = arena_new("a checkpoint");
     if (!arena) return ST_MEMORY;
@@ -155,20 +156,20 @@ static status write_now(struct run_state *c, const struct training *t)
     return st;
 }
 
-static bool is_time(const struct run_state *c, long done)
+static bool is_time(const struct run_keeper *c, long done)
 {
     if (c->every_steps > 0 && done % c->every_steps == 0) return true;
     double since = seconds_now() - c->written;
     return c->every_seconds > 0 && since >= c->every_seconds && since >= c->took / largest_share;
 }
 
-void run_state_step(struct run_state *c, struct training *t, bool now)
+void run_keeper_step(struct run_keeper *c, struct training *t, bool now)
 {
     if (c->step == t->curves.done || !(now || is_time(c, t->curves.done))) return;
     if (write_now(c, t) != ST_OK) notice("no checkpoint after step %ld: %s", t->curves.done, status_message());
 }
 
-status run_state_stop(struct run_state *c, struct training *t)
+status run_keeper_stop(struct run_keeper *c, struct training *t)
 {
     char why[512];
     snprintf(why, sizeof why, "%s", status_message());
@@ -194,6 +195,7 @@ static void set_counts(struct training *t, const struct counts *n)
     t->curves.tokens = n->tokens;
     t->curves.train_seconds = n->train_seconds;
     t->curves.eval_seconds = n->eval_seconds;
+    t->curves.earlier = n->seconds;
     t->history.count = (int)n->evaluations;
     t->trace.times = (int)n->traces;
     t->trace.peak = n->peak;
@@ -215,32 +217,32 @@ static void set_windows(const struct registry *reg, const struct state *s)
     }
 }
 
-static status read_state(struct state_file *f, struct training *t, struct arena *arena)
+static status read_state(struct checkpoint_file *f, struct training *t, struct arena *arena)
 {
     struct counts n;
     struct state s;
-    const struct state_block first = count_block(&n);
-    TRY(state_file_read(f, &first, 1, false));
+    const struct checkpoint_block first = count_block(&n);
+    TRY(checkpoint_file_read(f, &first, 1, false));
     FAIL_IF(!fits(&n, t), ST_INPUT, "%s: it is of a run of another length", f->map.path);
     TRY(list_state(t, &n, arena, &s));
-    TRY(state_file_read(f, s.block, s.blocks, true));
+    TRY(checkpoint_file_read(f, s.block, s.blocks, true));
     set_windows(&t->session->reg, &s);
     set_counts(t, &n);
     return ST_OK;
 }
 
-static status read_file(const struct run_state *c, const char *path, struct training *t)
+static status read_file(const struct run_keeper *c, const char *path, struct training *t)
 {
-    struct state_file f;
-    TRY(state_file_open(path, c->id, &f));
+    struct checkpoint_file f;
+    TRY(checkpoint_file_open(path, c->id, &f));
     struct arena *arena = arena_new("a checkpoint");
     status st = arena ? read_state(&f, t, arena) : ST_MEMORY;
     arena_free(arena);
-    state_file_close(&f);
+    checkpoint_file_close(&f);
     return st;
 }
 
-status run_state_resume(struct run_state *c, struct training *t)
+status run_keeper_resume(struct run_keeper *c, struct training *t)
 {
     const char *const path[] = {c->path, c->previous};
     TRY(adamw_init(NULL, &t->session->reg)); /* the moments must be there to be filled */
@@ -261,13 +263,13 @@ status run_state_resume(struct run_state *c, struct training *t)
 
 /* ---- the life of the files ---- */
 
-static status remove_both(const struct run_state *c)
+static status remove_both(const struct run_keeper *c)
 {
     TRY(file_remove(c->path));
     return file_remove(c->previous);
 }
 
-void run_state_remove(const struct run_state *c)
+void run_keeper_remove(const struct run_keeper *c)
 {
     if (c->path && remove_both(c) != ST_OK) notice("%s", status_message());
 }
@@ -288,15 +290,15 @@ static status remove_halves(const char *folder, const char *id, struct arena *ar
     return ST_OK;
 }
 
-status run_state_open(struct run_state *c, const char *folder, const char *id, const char *label,
-                      const struct train_options *o, bool force, struct arena *arena)
+status run_keeper_open(struct run_keeper *c, const char *folder, const char *id, const char *label,
+                       const struct train_options *o, bool force, struct arena *arena)
 {
-    *c = (struct run_state){.id = id,
-                            .label = label,
-                            .every_steps = o->checkpoint_steps,
-                            .every_seconds = 60 * o->checkpoint_minutes,
-                            .step = -1,
-                            .written = seconds_now()};
+    *c = (struct run_keeper){.id = id,
+                             .label = label,
+                             .every_steps = o->checkpoint_steps,
+                             .every_seconds = 60 * o->checkpoint_minutes,
+                             .step = -1,
+                             .written = seconds_now()};
     TRY(remove_halves(folder, id, arena));
     c->path = arena_printf(arena, "%s/%s.ckpt", folder, id);
     c->previous = arena_printf(arena, "%s/%s.ckpt.1", folder, id);

@@ -11,34 +11,34 @@
  *
  * The bytes are memory as it is: a checkpoint goes on where it was made, on machines of one kind. Reading knows which
  * blocks it expects, so what a file says is only compared, never followed. */
-#ifndef PG_BENCH_STATE_FILE_H
-#define PG_BENCH_STATE_FILE_H
+#ifndef PG_BENCH_CHECKPOINT_FILE_H
+#define PG_BENCH_CHECKPOINT_FILE_H
 
 #include <stdbool.h>
 #include "core/file.h"
 
-enum { STATE_HEAD = 512 };
+enum { CHECKPOINT_HEAD = 512 };
 
-struct state_block {
+struct checkpoint_block {
     const char *name; /* without blanks and line ends */
     void *data;       /* written from, or read to */
     size_t size;
 };
 
 /* Atomic. Memory from scratch. */
-status state_file_write(const char *path, const char *id, long step, const struct state_block *, int blocks,
-                        struct arena *scratch);
+status checkpoint_file_write(const char *path, const char *id, long step, const struct checkpoint_block *, int blocks,
+                             struct arena *scratch);
 
-struct state_file {
+struct checkpoint_file {
     struct file_map map;
     size_t at; /* the next block */
     long step;
 };
 /* Opens and verifies: ST_INPUT, with a sentence, for what is no checkpoint, damaged or of another run. After a failure
  * nothing has to be closed. */
-status state_file_open(const char *path, const char *id, struct state_file *);
+status checkpoint_file_open(const char *path, const char *id, struct checkpoint_file *);
 /* The next blocks must be these; fills them all, or none after a failure. last: nothing may follow. */
-status state_file_read(struct state_file *, const struct state_block *, int blocks, bool last);
-void state_file_close(struct state_file *);
+status checkpoint_file_read(struct checkpoint_file *, const struct checkpoint_block *, int blocks, bool last);
+void checkpoint_file_close(struct checkpoint_file *);
 
 #endif
