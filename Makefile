@@ -64,10 +64,13 @@ TESTS    := $(TEST_SRC:%.c=$(OUT)/%)
 # Harnesses of hostile input: run by libFuzzer and, over their seeds and findings, by test_fuzz_inputs.
 FUZZ_SRC := $(wildcard tests/fuzz/fuzz*.c) tests/fuzz/reseal.c
 FUZZ_OBJ := $(FUZZ_SRC:%.c=$(OUT)/%.o) $(OUT)/gen/fuzz_table.o
-SLOW     := $(filter %_slow,$(TESTS))
+# Long ones first: they end while the others still run.
+SLOW     := $(filter %_slow %/test_every_method,$(TESTS))
+IN_ORDER := $(SLOW) $(filter-out $(SLOW),$(TESTS))
+JOBS     ?= $(shell nproc)
 
 .PHONY: all help check test unit test-programs double-programs sanitized-tests cli golden flips lint layers format asan ubsan tsan fuzz double determinism \
-        determinism-short emulated-programs emulated-tests crash crash-short oom oom-short iofault iofault-short reliability-short demo bench install clean mini FORCE
+        determinism-short emulated-programs emulated-tests crash crash-short oom oom-short iofault iofault-short valgrind reliability-short demo bench install clean mini FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -76,7 +79,7 @@ all: $(BUILD)/peftgrid $(TOOLS)
 help:
 	@echo "make            build/peftgrid             make check    quick tests, under a minute"
 	@echo "make test       all tests                  make golden   reference values in GOLDEN=$(GOLDEN)"
-	@echo "make lint       format, layers, analyser   make asan | ubsan | tsan   tests under a sanitizer"
+	@echo "make lint       format, layers, analyser   make asan | ubsan | tsan | valgrind   tests that watch"
 	@echo "make crash      a grid under kill -9: equal records, nothing done twice"
 	@echo "make determinism  one content hash a method: threads, evaluation batches, compilers, vector widths"
 	@echo "make fuzz       hostile input, FUZZ_SECONDS=$(FUZZ_SECONDS)"
@@ -140,10 +143,10 @@ $(OUT)/fuzz: $(OUT)/tests/fuzz/libfuzzer_entry.o $(FUZZ_OBJ) $(filter-out %/pgte
 # ---- tests ----------------------------------------------------------------------------------------------------------
 # tools/run-tests.sh runs Check programs and sums their verdicts; its last line is 'N passed, N failed, N skipped'.
 check: all layers $(filter-out %_slow,$(TESTS))
-	@sh tools/run-tests.sh $(filter-out %_slow,$(TESTS))
+	@sh tools/run-tests.sh -j $(JOBS) $(filter-out %_slow,$(TESTS))
 
 unit: all $(TESTS)
-	@sh tools/run-tests.sh $(TESTS)
+	@sh tools/run-tests.sh -j $(JOBS) $(IN_ORDER)
 
 double:
 	@$(MAKE) --no-print-directory VARIANT=double unit
@@ -156,7 +159,7 @@ test-programs: all $(TESTS) $(OUT)/golden
 double-programs: $(TESTS)
 
 test: test-programs layers
-	@sh tools/run-tests.sh $(TESTS) $(DOUBLE_TESTS) tests/cli/run.sh "$(OUT)/golden $(GOLDEN)"
+	@sh tools/run-tests.sh -j $(JOBS) "$(OUT)/golden $(GOLDEN)" $(DOUBLE_TESTS) $(IN_ORDER) tests/cli/run.sh
 
 cli: all
 	@sh tests/cli/run.sh
@@ -190,8 +193,11 @@ FUZZ_SECONDS ?= 60
 fuzz:
 	@BUILD=$(BUILD) FUZZ_SECONDS=$(FUZZ_SECONDS) sh tools/fuzz.sh
 
-sanitized-tests: $(TESTS) $(OUT)/golden
-	@sh tools/run-tests.sh $(TESTS) "$(OUT)/golden $(GOLDEN)"
+# Left out: products of full size are timed in the one and functions of a real swept in the other; that takes a sanitizer
+# minutes, and their kernels run in other tests.
+UNWATCHED := %/test_cmd_bench %/test_vmath_slow
+sanitized-tests: $(filter-out $(UNWATCHED),$(TESTS)) $(OUT)/golden
+	@sh tools/run-tests.sh -j $(JOBS) "$(OUT)/golden $(GOLDEN)" $(filter-out $(UNWATCHED),$(IN_ORDER))
 
 lint: layers
 	@sh tools/lint.sh
@@ -235,6 +241,10 @@ crash: all
 
 crash-short: all
 	@sh tests/crash/run.sh 10
+
+# memcheck: a short grid, its table, its merged file.
+valgrind: all
+	@sh tests/valgrind/run.sh
 
 # What CI runs of them.
 RELIABILITY := crash-short determinism-short oom-short iofault-short fuzz

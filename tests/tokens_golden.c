@@ -136,7 +136,7 @@ void survives_hostile_text(struct tokenizer *t, size_t longest)
     }
     unsigned long long x = 88172645463325252u;
     for (int round = 0; round < 300; round++) {
-        char noise[200];
+        char noise[200] = {0};
         size_t n = (size_t)(round % (int)sizeof noise);
         for (size_t i = 0; i < n; i++) {
             x ^= x << 13, x ^= x >> 7, x ^= x << 17;

@@ -9,6 +9,7 @@ jobs=1
 if [ "${1:-}" = -j ]; then
     jobs=$2
     shift 2
+    [ "$jobs" = 1 ] || export OMP_WAIT_POLICY=passive # programs share the processors: waiting threads must not spin
 fi
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

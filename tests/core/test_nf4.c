@@ -74,7 +74,7 @@ static void naive_scales(struct naive *v, size_t blocks)
     float offset = (float)(sum / (double)blocks);
     for (size_t g = 0; g < blocks; g += 256) {
         size_t n = blocks - g < 256 ? blocks - g : 256;
-        float rest[256];
+        float rest[256] = {0};
         for (size_t i = 0; i < n; i++) rest[i] = v->absmax[g + i] - offset;
         float most = largest(rest, n);
         for (size_t i = 0; i < n; i++) {
@@ -110,7 +110,8 @@ static struct naive naive_quantize(const float *x, size_t n, const struct nf_for
 static float *random_floats(size_t n, double deviation)
 {
     static uint64_t seed;
-    const struct rng rng = {.seed = ++seed};
+    seed++;
+    const struct rng rng = {.seed = seed};
     real *drawn = arena_alloc(arena, sizeof(real) * n);
     float *x = arena_alloc(arena, sizeof *x * n);
     rng_fill_normal(&rng, "x", drawn, n, 0, deviation);

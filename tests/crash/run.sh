@@ -5,6 +5,7 @@
 #   - after every kill, each record that is there reads (size, checksums, schema, content hash);
 #   - in the end records and table are those of a grid that nobody disturbed: every byte outside /environment;
 #   - no cell was begun again but for a kill: a finished one never, and no more starts than cells and lost runs;
+#   - a cell begun again goes on from its last checkpoint, unless the kill came before the first;
 #   - no claim is left.
 # Prints PASS or FAIL lines and last 'N passed, N failed, N skipped'.
 set -u
@@ -30,7 +31,7 @@ verdict() { # verdict NAME FILE: an empty file is a pass
     fi
 }
 run() { # run RUNS JOBS
-    exec "$program" run crash.ini --runs "$1" --cache cache --jobs "$2" --quiet >>"$1.out" 2>&1
+    exec "$program" run crash.ini --runs "$1" --cache cache --jobs "$2" --progress plain >>"$1.out" 2>&1
 }
 below() { # below N: a random number of 0 .. N - 1
     echo $(($(od -An -N2 -tu2 /dev/urandom) % $1))
@@ -51,7 +52,7 @@ cells=$(wc -l <whole.hashes)
 
 # ---- one grid until it is complete ------------------------------------------------------------------------------------------
 for list in broken different repeated litter; do : >$list; done
-killed=0 drivers_killed=0 restarts=0 rounds=0 lost=0
+killed=0 drivers_killed=0 restarts=0 rounds=0 lost=0 again=0 went_on=0
 
 check_records() {
     for f in "$runs"/crash/*.h5; do
@@ -130,6 +131,7 @@ while [ "$killed" -lt "$kills" ]; do
     round $rounds
     compare "$runs"
     started=$(count started "$runs/crash/journal.jsonl")
+    again=$((again + started - cells)) went_on=$((went_on + $(grep -c 'goes on after step' "$runs.out")))
     [ "$started" -le $((cells + lost)) ] || echo "$runs: $started starts of $cells cells, of which $lost were lost" >>repeated
     [ -s different ] && cat "$runs.out" >>different
     rm -rf "$runs"
@@ -139,6 +141,9 @@ verdict "every record reads after every kill" broken
 verdict "records and table as of an undisturbed grid" different
 verdict "nothing is done twice" repeated
 verdict "no claim is left" litter
-echo "$killed kills ($drivers_killed of drivers, $((killed - drivers_killed)) of cells), $restarts restarts, $rounds grids of $cells cells, $(($(date +%s) - begin)) s"
+: >restarted
+[ $((2 * went_on)) -ge $again ] || echo "$again runs were begun again, and only $went_on of them went on from a checkpoint" >restarted
+verdict "killed runs go on" restarted
+echo "$killed kills ($drivers_killed of drivers, $((killed - drivers_killed)) of cells), $restarts restarts of drivers, $again starts beyond the first, $went_on times from a checkpoint, $rounds grids of $cells cells, $(($(date +%s) - begin)) s"
 echo "$passed passed, $failed failed, 0 skipped"
 [ $failed = 0 ]

@@ -42,11 +42,11 @@ static void byte_text(int byte, struct text *out)
         if (b == byte && prints) cp = byte;
         if (b < byte && !prints) cp++;
     }
-    char c[2] = {(char)(0xC0 | cp >> 6), (char)(0x80 | (cp & 63))};
+    char one = (char)cp, c[2] = {(char)(0xC0 | cp >> 6), (char)(0x80 | (cp & 63))};
     if (cp == '"' || cp == '\\')
         ck_ok(text_printf(out, "\\%c", cp));
     else
-        ck_ok(text_add(out, cp < 128 ? (char[]){(char)cp} : c, cp < 128 ? 1 : 2));
+        ck_ok(text_add(out, cp < 128 ? &one : c, cp < 128 ? 1 : 2));
 }
 
 /* more: "tok\", \"tok2" without outer quotes, separated by blanks: each gets the next id from 256 on. */
@@ -104,9 +104,9 @@ START_TEST(byte_alphabet)
     struct text want = {0}, got = {0};
     for (int b = 0; b < 256; b++) {
         int32_t cp = bpe_byte_char((unsigned char)b);
-        char c[2] = {(char)(0xC0 | cp >> 6), (char)(0x80 | (cp & 63))};
+        char one = (char)cp, c[2] = {(char)(0xC0 | cp >> 6), (char)(0x80 | (cp & 63))};
         if (cp == '"' || cp == '\\') ck_ok(text_put(&got, "\\"));
-        ck_ok(text_add(&got, cp < 128 ? (char[]){(char)cp} : c, cp < 128 ? 1 : 2));
+        ck_ok(text_add(&got, cp < 128 ? &one : c, cp < 128 ? 1 : 2));
         byte_text(b, &want);
     }
     ck_assert_str_eq(got.s, want.s);

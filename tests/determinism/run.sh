@@ -1,7 +1,8 @@
 #!/bin/sh
 # run.sh determinism|determinism-short: every registered method on a small encoder and a small decoder, trained again with
 # other numbers of threads, evaluation batches, compilers and vector widths. The content hash of its record must be one and
-# the same. The short form takes five of the 72 combinations, in which every value occurs, and shorter runs.
+# the same. The full form takes all 72 combinations; the generic kernels, fifty times as slow, and one combination of each
+# compiler beside them, in shorter runs. The short form takes five combinations, in which every value occurs, in shorter runs.
 # One PASS or FAIL line a method; what this machine lacks is a SKIP line. Last line: 'N passed, N failed, N skipped'.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
@@ -10,6 +11,7 @@ form=$1
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 build=${BUILD:-build}
+export OMP_WAIT_POLICY=passive # eight threads on two processors must not spin
 gcc=$build/release
 skipped=0
 skip() {
@@ -53,18 +55,23 @@ methods=$("$gcc/peftgrid" list methods | awk '{ print $1 }' | paste -sd, -)
 cp -r "$here/decoder" "$here/notes.tsv" "$work/"
 mv "$work/decoder" "$work/shape"
 "$gcc/tools/random_checkpoint" "$work/shape" "$work/decoder" >/dev/null && cp "$work"/shape/* "$work/decoder/" || exit 1
-steps=3 dev=17 size=8
-if [ "$form" = determinism-short ]; then steps=2 dev=9 size=4; fi
 
-combine() { # combine THREADS EVAL_BATCH COMPILER CLASS: runs all methods; a line "method model hash" each in $work/hashes
+# combine LENGTH THREADS EVAL_BATCH COMPILER CLASS: runs all methods. One line a record in $work/hashes: method, model,
+# length, hash and the combination.
+combine() {
+    length=$1
+    shift
+    case $length in
+    short) numbers='s/@STEPS@/2/; s/@DEV@/9/; s/@BATCH@/4/' ;;
+    long) numbers='s/@STEPS@/3/; s/@DEV@/17/; s/@BATCH@/8/' ;;
+    esac
     program=$gcc/peftgrid class=$4
     [ "$3" = gcc ] || program=$build/clang/release/peftgrid
     if [ "$4" = emulated ]; then program=$program-emulated class=avx512; fi
-    place=$work/$1-$2-$3-$4
+    place=$work/$length-$1-$2-$3-$4
     mkdir "$place"
     for model in encoder decoder; do
-        sed "s/@METHODS@/$methods/; s/@EVAL_BATCH@/$2/; s/@STEPS@/$steps/; s/@DEV@/$dev/; s/@BATCH@/$size/" \
-             "$here/$model.ini" >"$work/$model.ini"
+        sed "s/@METHODS@/$methods/; s/@EVAL_BATCH@/$2/; $numbers" "$here/$model.ini" >"$work/$model.ini"
         PEFTGRID_CPU=$class "$program" run "$work/$model.ini" --runs "$place" --cache "$work/cache" --threads "$1" \
             --jobs "$(nproc)" --quiet >"$place/log" 2>&1 || cat "$place/log"
         "$program" run "$work/$model.ini" --runs "$place" --cache "$work/cache" --dry-run |
@@ -72,7 +79,7 @@ combine() { # combine THREADS EVAL_BATCH COMPILER CLASS: runs all methods; a lin
                 case $label in */*) ;; *) continue ;; esac
                 hash=none
                 [ "$there" = recorded ] && hash=$("$program" inspect "$place/$model/$id.h5" --hash | cut -d ' ' -f 1)
-                echo "${label%%/*} $model $hash $1 $2 $3 $4"
+                echo "${label%%/*} $model $length $hash $1 $2 $3 $4"
             done >>"$work/hashes"
     done
     rm -rf "$place"
@@ -81,16 +88,21 @@ combine() { # combine THREADS EVAL_BATCH COMPILER CLASS: runs all methods; a lin
 begin=$(date +%s)
 last=${compilers##* }
 if [ "$form" = determinism-short ]; then
-    combine 1 1 gcc avx2
-    combine 2 7 "$last" avx2
-    combine 3 32 "$last" generic
-    combine 8 7 gcc avx2
-    [ -z "$wide" ] || combine 2 32 "$last" "$wide"
+    combine short 1 1 gcc avx2
+    combine short 2 7 "$last" avx2
+    combine short 3 32 "$last" generic
+    combine short 8 7 gcc avx2
+    [ -z "$wide" ] || combine short 2 32 "$last" "$wide"
 else
     for compiler in $compilers; do
-        for class in generic avx2 $wide; do
+        for kernels in avx2 $wide generic; do
+            size=long
+            if [ "$kernels" = generic ]; then
+                size=short
+                combine short 1 32 "$compiler" avx2
+            fi
             for threads in 1 2 3 8; do
-                for batch in 1 7 32; do combine $threads $batch "$compiler" "$class"; done
+                for batch in 1 7 32; do combine $size $threads $batch "$compiler" "$kernels"; done
             done
         done
     done
@@ -99,16 +111,15 @@ fi
 # ---- verdicts -------------------------------------------------------------------------------------------------------------
 awk -v skipped="$skipped" -v seconds=$(($(date +%s) - begin)) '
     !($1 in seen) { method[++methods] = $1; seen[$1] = 1 }
-    { key = $1 " " $2; runs[$1]++; where = $4 " threads, evaluation batch " $5 ", " $6 ", " $7
-      if (!(key in hash)) { hash[key] = $3; first[key] = where }
-      if ($3 == "none" || $3 != hash[key]) {
-          if (!($1 in bad)) bad[$1] = $2 " with " where ($3 == "none" ? ": no record" : ": " $3 ", with " first[key] ": " hash[key])
-      } }
+    { key = $1 " " $2 " " $3; runs[$1]++; where = $5 " threads, evaluation batch " $6 ", " $7 ", " $8
+      if (!(key in hash)) { hash[key] = $4; first[key] = where }
+      if (($4 == "none" || $4 != hash[key]) && !($1 in bad))
+          bad[$1] = $2 " with " where ($4 == "none" ? ": no record" : ": " $4 ", with " first[key] ": " hash[key]) }
     END {
         for (i = 1; i <= methods; i++) {
             m = method[i]
             if (m in bad) { print "FAIL determinism " m ": " bad[m]; failed++; continue }
-            printf "PASS %-10s encoder %.16s  decoder %.16s  %d runs\n", m, hash[m " encoder"], hash[m " decoder"], runs[m]
+            printf "PASS %-10s encoder %.16s  decoder %.16s  %d runs\n", m, hash[m " encoder short"], hash[m " decoder short"], runs[m]
         }
         if (!methods) { print "FAIL determinism: nothing was run"; failed++ }
         printf "%d combinations in %d s\n", methods ? runs[method[1]] / 2 : 0, seconds

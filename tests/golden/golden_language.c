@@ -222,7 +222,8 @@ static status read_story(struct check *c, const char *bin, struct story *s)
     TRY(file_read(bin, (size_t)1 << 28, c->arena, &bytes, &size));
     FAIL_IF(size < sizeof head, ST_INPUT, "%s: too short", bin);
     memcpy(head, bytes, sizeof head);
-    *s = (struct story){head[0], head[1], head[2], head[3], head[4], abs(head[5]), head[6], .at = (float *)bytes + 7};
+    *s = (struct story){head[0], head[1],      head[2], head[3],
+                        head[4], abs(head[5]), head[6], .at = (float *)(void *)(bytes + sizeof head)};
     size_t d = (size_t)s->dim, kv = d / (size_t)s->heads * (size_t)s->kv_heads;
     size_t need =
         (size_t)s->vocab * d + (size_t)s->layers * (2 * d + 2 * d * d + 2 * d * kv + 3 * d * (size_t)s->ffn) + d;
