@@ -17,7 +17,7 @@
 #include "core/text.h"
 
 enum { MAX_JOBS = 256, MAX_NOTICES = 256, PLAIN_EVERY = 60, RETRY_EVERY = 2 };
-enum { GRACE = 120 }; /* seconds for a step to end and a checkpoint to be written, before a cell is killed */
+enum { GRACE = 300 }; /* seconds for a step to end and a checkpoint to be written, before a cell is killed */
 
 enum cell_state { WAITING, RUNNING, ELSEWHERE, ENDED };
 
