@@ -44,7 +44,8 @@ status disk_room_check(const struct experiment *e, const int *index, int count, 
     if (!file_is_dir(e->runs_dir)) TRY(file_make_dirs(e->runs_dir));
     TRY(file_room(e->runs_dir, &room));
     FAIL_IF(room < need, ST_IO,
-            "%s: %.1f MB are free there; records and checkpoints of %d cell%s need about %.1f MB: make room, or give "
+            "%s: No space left on device: %.1f MB are free, records and checkpoints of %d cell%s need about %.1f MB: "
+            "make room, or give "
             "another folder with --runs",
             e->runs_dir, room / mb, count, count == 1 ? "" : "s", need / mb);
     return ST_OK;

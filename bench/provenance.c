@@ -39,8 +39,8 @@ status provenance_command(struct arena *arena, const char **out)
     char *words = arena_zalloc(arena, MOST_COMMAND + 1);
     if (!words) return ST_MEMORY;
     size_t n;
-    status st = file_head("/proc/self/cmdline", words, MOST_COMMAND, &n);
-    if (st == ST_OK) st = put_words(&t, words, n);
+    if (file_head("/proc/self/cmdline", words, MOST_COMMAND, &n) != ST_OK) n = 0; /* a note, no reason to fail */
+    status st = put_words(&t, words, n);
     if (st == ST_OK && !(*out = arena_strdup(arena, t.n ? t.s : ""))) st = ST_MEMORY;
     text_free(&t);
     return st;

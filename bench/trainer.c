@@ -179,14 +179,17 @@ static void lift_limits(void)
     arena_limit(0);
 }
 
-/* The failure is what the caller hears of; a record of it is written when the run has a name and the disk allows. */
+/* The failure is what the caller hears of; a record of it is written when the run has a name and the disk allows. A
+ * result stays: it may be this run's, whose folder could not be synced, or an earlier one's. */
 static status write_failure(struct cell_work *w, status st)
 {
     char cause[1024];
+    bool result;
     struct run_facts facts = facts_of(w);
     snprintf(cause, sizeof cause, "%s", status_message());
     if (st == ST_DIVERGED) remove_state(w); /* it would only happen again */
     if (!w->named || st == ST_INTERRUPTED) return st;
+    if (done_before(w, &result) == ST_OK && result) return fail(st, "%s", cause);
     status written = record_init(&w->record, w->records);
     if (written == ST_OK)
         written = run_record_failure(&facts, st == ST_DIVERGED ? "diverged" : "failed", cause, w->arena, &w->record);

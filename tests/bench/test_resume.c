@@ -470,7 +470,7 @@ START_TEST(room_is_looked_at_before_a_grid)
     ck_assert(file_is_dir(e.runs_dir));
     sys_fail_after(1, SYS_FULL);
     ck_fails(disk_room_check(&e, index, 2, 1, arena), ST_IO,
-             "made/here: 0.0 MB are free there; records and checkpoints of 2 cells need about 0.");
+             "made/here: No space left on device: 0.0 MB are free, records and checkpoints of 2 cells need about 0.");
     sys_fail_after(0, SYS_FULL);
     make_cell(ENCODER, "lora", "");
     ck_assert_double_lt(disk_room_estimate(&e, index, 1, 1, arena), one);

@@ -243,6 +243,33 @@ START_TEST(unreadable_runs_are_kept)
 }
 END_TEST
 
+/* The record is in its place, but the folder cannot be synced: an error, but no reason to write a failure over it. */
+START_TEST(a_failure_replaces_no_result)
+{
+    char path[4500] = "", struck[256];
+    int skipped, synced = 0;
+    setup("none", "mini_sst2");
+    run(temp_dir());
+    for (long n = 1;; n++) {
+        const char *dir = temp_dir(), *where;
+        const struct run_paths paths = {.runs_dir = dir};
+        sys_fail_after(n, SYS_EIO);
+        status st = cell_run(&tiny.cell, &paths, NULL, NULL, tiny.arena, &skipped, &where);
+        snprintf(struck, sizeof struck, "%s", fault_noted());
+        sys_fail_after(0, SYS_EIO);
+        if (!*struck) break;
+        if (strncmp(struck, "fsync", 5) != 0 || strstr(struck, ".tmp")) continue;
+        ck_assert_int_eq(st, ST_IO);
+        only_file(dir, ".h5", path, sizeof path);
+        ck_ok(record_read(path, tiny.arena, &record));
+        ck_assert_str_eq(record_get_string(&record, "run/status", ""), "ok");
+        synced++;
+    }
+    ck_assert_int_eq(synced, 1);
+    tiny_cell_free(&tiny);
+}
+END_TEST
+
 START_TEST(divergence_is_recorded)
 {
     int skipped;
@@ -378,6 +405,6 @@ END_TEST
 
 PG_TESTS(TEST(records_a_whole_run), TEST(scores_follow_from_predictions), TEST(the_same_cell_gives_the_same_bits),
          TEST(micro_batches_change_only_rounding), TEST(training_learns), TEST(finished_runs_are_skipped),
-         TEST(unreadable_runs_are_kept), TEST(divergence_is_recorded),
+         TEST(unreadable_runs_are_kept), TEST(a_failure_replaces_no_result), TEST(divergence_is_recorded),
          LOOP_TEST(a_saved_adapter_predicts_the_same, 0, 5), TEST(a_warm_start_begins_where_the_other_ended),
          TEST(the_head_may_have_its_own_rate), TEST(plans))

@@ -143,18 +143,25 @@ const struct file_state *state_find(const struct folder_state *s, const char *na
 
 static char said[400];
 
-/* What a run that failed may leave: it goes on from there. */
-static int is_kept_state(const char *name)
+/* Journals tell of every try. A claim and a list of measurements stay where the system refused to remove them: beside a
+ * record they say nothing more. */
+static int aside(const char *name)
 {
-    return ends_in(name, ".partial") || ends_in(name, ".claim") || ends_in(name, ".ckpt") || ends_in(name, ".ckpt.1");
+    return ends_in(name, ".jsonl") || ends_in(name, ".claim") || ends_in(name, ".partial");
+}
+
+/* What a run that failed goes on from; a run that is done takes it away. */
+static int is_checkpoint(const char *name)
+{
+    return ends_in(name, ".ckpt") || ends_in(name, ".ckpt.1");
 }
 
 const char *state_fault(const struct folder_state *s, const struct folder_state *reference)
 {
     for (int i = 0; i < s->files; i++) {
         const struct file_state *f = &s->file[i], *want = state_find(reference, f->name);
-        if (ends_in(f->name, ".jsonl") && strncmp(f->digest, "torn", 4) != 0) continue;
-        if (is_kept_state(f->name) || strcmp(f->digest, "failed") == 0) continue;
+        if (is_checkpoint(f->name)) continue;
+        if (strncmp(f->digest, "torn", 4) != 0 && (aside(f->name) || strcmp(f->digest, "failed") == 0)) continue;
         if (want && strcmp(want->digest, f->digest) == 0) continue;
         snprintf(said, sizeof said, "left %.200s (%.60s)", f->name, f->digest);
         return said;
@@ -166,14 +173,14 @@ const char *state_difference(const struct folder_state *s, const struct folder_s
 {
     for (int i = 0; i < s->files; i++) {
         const struct file_state *f = &s->file[i], *want = state_find(reference, f->name);
-        if (ends_in(f->name, ".jsonl") || (want && strcmp(want->digest, f->digest) == 0)) continue;
+        if (aside(f->name) || (want && strcmp(want->digest, f->digest) == 0)) continue;
         snprintf(said, sizeof said, "%.200s is %.60s, expected %.60s", f->name, f->digest,
                  want ? want->digest : "no such file");
         return said;
     }
     for (int i = 0; i < reference->files; i++) {
         const char *name = reference->file[i].name;
-        if (ends_in(name, ".jsonl") || state_find(s, name)) continue;
+        if (aside(name) || state_find(s, name)) continue;
         snprintf(said, sizeof said, "%.200s is missing", name);
         return said;
     }

@@ -27,7 +27,7 @@ const struct file_state *state_find(const struct folder_state *, const char *nam
  * failed record, a cell's claim and a list of measurements (.partial) may lie there, for the next run takes them up. ""
  * when all is well; static buffer. */
 const char *state_fault(const struct folder_state *, const struct folder_state *reference);
-/* How two differ in any way; journals, which tell of every try, aside. "" when they do not; static buffer. */
+/* How two differ in any way; journals, claims and lists of measurements aside. "" when they do not; static buffer. */
 const char *state_difference(const struct folder_state *, const struct folder_state *reference);
 
 #endif
