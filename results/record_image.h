@@ -20,8 +20,8 @@ status record_image_make(const struct record *, const char *format, const char *
 status record_image_read(const unsigned char *bytes, size_t size, const char *format, const char *file, struct record *,
                          char stored_hash[SHA256_HEX]);
 
-/* The same in a helper process, so that no bytes can make this one crash or wait for ever (record_apart.c). Tells of its
- * end as ST_INPUT. */
+/* The same in a helper process, so that no bytes can make this one crash or wait for ever (record_apart.c). Tells of
+ * its end as ST_INPUT. */
 status record_image_read_apart(const unsigned char *bytes, size_t size, const char *format, const char *file,
                                struct record *, char stored_hash[SHA256_HEX]);
 

@@ -27,7 +27,7 @@ verdict "functions within 90 lines" "$(awk '
 verdict "at most 14 entries at the top" "$(git ls-files | grep -v / | awk 'END { if (NR > 14) print NR " files at the top" }')"
 # shellcheck disable=SC2046
 verdict "shellcheck" "$(shellcheck -s sh -e SC1091,SC2010 $(git ls-files '*.sh') .ci/run 2>&1)"
-verdict "clang builds without warnings" "$(make -s -j"$(nproc)" CC=clang CXX=clang++ BUILD=build/clang OMP_LIB=-lomp all 2>&1)"
+verdict "clang builds without warnings" "$(make -s -j"$(nproc)" CC="${CLANG:-clang}" CXX="${CLANGXX:-clang++}" BUILD=build/clang OMP_LIB=-lomp all 2>&1)"
 verdict "cppcheck" "$(cppcheck -q -j"$(nproc)" --enable=warning,performance,portability --inline-suppr --std=c11 \
     --suppress=missingIncludeSystem --suppress=funcArgOrderDifferent --error-exitcode=0 -I. -D__x86_64__ core models datasets methods results bench tests tools 2>&1)"
 echo "$((8 - bad)) passed, $bad failed, 0 skipped"
