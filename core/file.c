@@ -223,6 +223,9 @@ status file_append_line(const char *path, const char *line)
     if (!complete) copy[1 + n++] = '\n';
     int fd = sys_open(path, O_RDWR | O_CREAT | O_APPEND);
     status s = fd < 0 ? io_fail(path, "cannot open it for appending") : ST_OK;
+    /* Another writer's line, half way into the file, must not look like one that was cut. Where the disk has no locks
+     * that costs an empty line at worst. */
+    if (s == ST_OK) (void)sys_lock(fd);
     int broken = s == ST_OK ? ends_within_line(fd) : 0;
     if (broken < 0) s = io_fail(path, "cannot read its end");
     if (s == ST_OK && sys_write_all(fd, broken ? copy : copy + 1, n + (size_t)broken) != 0)

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -134,6 +135,13 @@ ssize_t sys_read_all(int fd, void *bytes, size_t n)
 int sys_seek(int fd, off_t from_end)
 {
     return lseek(fd, from_end, SEEK_END) < 0 ? -1 : 0;
+}
+
+int sys_lock(int fd)
+{
+    int r;
+    CALL(r, refused(PLAIN, "flock", NULL, fd), flock(fd, LOCK_EX));
+    return r;
 }
 
 int sys_fsync(int fd)

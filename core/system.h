@@ -18,6 +18,7 @@ int sys_write_all(int fd, const void *, size_t); /* 0, or -1 after a failure: a 
 ssize_t sys_read_all(int fd, void *, size_t);    /* up to the end of the file; -1: failure */
 int sys_seek(int fd, off_t from_end);            /* 0 or -1 */
 int sys_fsync(int fd);
+int sys_lock(int fd); /* waits until no other process has locked the file; closing it unlocks */
 int sys_stat(const char *path, struct stat *);
 int sys_fstat(int fd, struct stat *);
 int sys_rename(const char *from, const char *to);

@@ -27,7 +27,7 @@ calls() { # calls NAMES-REGEX FILES-REGEX WHAT: functions of the C library that 
         grep -vE "($1)\(2\)" | grep -vE "^($2):")
     [ -z "$hits" ] || { echo "$hits" | sed "s|^|layer rule: only through $3: |"; bad=1; }
 }
-files='open|openat|creat|fopen|freopen|fsync|fdatasync|rename|unlink|remove|rmdir|mkdir|opendir|readdir|mmap|stat|statvfs|fstat|lstat'
+files='open|openat|creat|fopen|freopen|fsync|fdatasync|rename|unlink|remove|rmdir|mkdir|opendir|readdir|mmap|stat|statvfs|fstat|lstat|flock'
 calls "$files|truncate|ftruncate|link|symlink|mkstemp|utimensat|pipe|pipe2|fork" 'core/(system|fault).c' core/file.h,system.h
 calls 'read|pread|write|pwrite' 'core/system.c|bench/grid_child.c' 'core/file.h, system.h (but for the pipes of a grid)'
 calls 'malloc|calloc|realloc|aligned_alloc|posix_memalign|strdup|strndup|asprintf|open_memstream' 'core/(arena|heap).c' core/arena.h,heap.h
