@@ -206,7 +206,7 @@ layers:
 	@sh tools/check-layers.sh
 
 format:
-	clang-format -i $(wildcard $(addsuffix /*.[ch],$(ROOMS)) tests/*.[ch] tests/*/*.[ch] tools/*.c)
+	clang-format -i $(wildcard $(addsuffix /*.[ch],$(ROOMS)) tests/*.[ch] tests/*/*.[ch] tools/*.[ch])
 
 # ---- determinism ----------------------------------------------------------------------------------------------------
 # A program whose AVX-512 kernels run on any machine with AVX2: see tests/determinism/emulated_avx512.h.

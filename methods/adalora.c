@@ -17,6 +17,7 @@
 #include "core/ops.h"
 #include "core/parallel.h"
 #include "core/text.h"
+#include "methods/common_options.h"
 #include "methods/method.h"
 
 enum orth { ORTH_NORM, ORTH_SQUARED };
@@ -28,19 +29,8 @@ struct options {
 };
 
 static const struct option options[] = {
-    {.name = "sites",
-     .type = OPT_STRING,
-     .offset = offsetof(struct options, sites),
-     .def = "all",
-     .choices = "LIST",
-     .help = "adapted linear layers: roles or name patterns joined by +"},
-    {.name = "rank",
-     .type = OPT_INT,
-     .offset = offsetof(struct options, rank),
-     .lo = 1,
-     .hi = 4096,
-     .def = "12",
-     .help = "rank of every site at the start"},
+    OPTION_SITES("all", "adapted linear layers"),
+    OPTION_RANK("12", 4096, "rank of every site at the start"),
     {.name = "target_rank",
      .type = OPT_REAL,
      .offset = offsetof(struct options, target_rank),
@@ -48,20 +38,8 @@ static const struct option options[] = {
      .hi = 4096,
      .def = "8",
      .help = "mean rank of a site at the end"},
-    {.name = "alpha",
-     .type = OPT_REAL,
-     .offset = offsetof(struct options, alpha),
-     .lo = 0,
-     .hi = 1e6,
-     .def = "16",
-     .help = "the update is scaled by alpha / rank; 0 stands for the rank"},
-    {.name = "dropout",
-     .type = OPT_REAL,
-     .offset = offsetof(struct options, dropout),
-     .lo = 0,
-     .hi = 0.99,
-     .def = "0",
-     .help = "dropout on the adapter's input"},
+    OPTION_ALPHA("the update is scaled by alpha / rank; 0 stands for the rank"),
+    OPTION_DROPOUT,
     {.name = "t_i",
      .type = OPT_REAL,
      .offset = offsetof(struct options, t_i),

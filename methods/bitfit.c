@@ -1,6 +1,7 @@
 /* BitFit: only bias terms of the pretrained network learn (Ben-Zaken et al. 2022). The paper's full form is the
  * default; its smaller form (query and first feed-forward biases) is `sites = query+ffn_in`, `others = no`. */
 #include <string.h>
+#include "methods/common_options.h"
 #include "methods/method.h"
 
 struct options {
@@ -9,12 +10,7 @@ struct options {
 };
 
 static const struct option options[] = {
-    {.name = "sites",
-     .type = OPT_STRING,
-     .offset = offsetof(struct options, sites),
-     .def = "all",
-     .choices = "LIST",
-     .help = "linear layers whose bias learns: roles or name patterns joined by +"},
+    OPTION_SITES("all", "linear layers whose bias learns"),
     {.name = "others",
      .type = OPT_BOOL,
      .offset = offsetof(struct options, others),

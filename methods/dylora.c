@@ -14,6 +14,7 @@
 #include <string.h>
 #include "core/lowrank.h"
 #include "core/text.h"
+#include "methods/common_options.h"
 #include "methods/method.h"
 
 enum { MAX_RANK = 256 };
@@ -27,19 +28,8 @@ struct options {
 };
 
 static const struct option options[] = {
-    {.name = "sites",
-     .type = OPT_STRING,
-     .offset = offsetof(struct options, sites),
-     .def = "query+value",
-     .choices = "LIST",
-     .help = "adapted linear layers: roles or name patterns joined by +"},
-    {.name = "rank",
-     .type = OPT_INT,
-     .offset = offsetof(struct options, rank),
-     .lo = 1,
-     .hi = MAX_RANK,
-     .def = "8",
-     .help = "largest rank"},
+    OPTION_SITES("query+value", "adapted linear layers"),
+    OPTION_RANK("8", MAX_RANK, "largest rank"),
     {.name = "ranks",
      .type = OPT_STRING,
      .offset = offsetof(struct options, ranks),
@@ -52,20 +42,8 @@ static const struct option options[] = {
      .def = "all",
      .choices = "LIST",
      .help = "ranks that are evaluated, joined by +, or all: those that are drawn"},
-    {.name = "alpha",
-     .type = OPT_REAL,
-     .offset = offsetof(struct options, alpha),
-     .lo = 0,
-     .hi = 1e6,
-     .def = "16",
-     .help = "the update at rank b is scaled by alpha / b"},
-    {.name = "dropout",
-     .type = OPT_REAL,
-     .offset = offsetof(struct options, dropout),
-     .lo = 0,
-     .hi = 0.99,
-     .def = "0",
-     .help = "dropout on the adapter's input"},
+    OPTION_ALPHA("the update at rank b is scaled by alpha / b"),
+    OPTION_DROPOUT,
     {.name = "update",
      .type = OPT_ENUM,
      .offset = offsetof(struct options, update),

@@ -7,6 +7,7 @@
  * step 0 computes what the base computes; D starts near it, N(0, 0.01^2), as published. */
 #include "core/gemm.h"
 #include "core/ops.h"
+#include "methods/common_options.h"
 #include "methods/method.h"
 
 enum placement { PLACE_HOULSBY, PLACE_PFEIFFER };
@@ -17,12 +18,7 @@ struct options {
 };
 
 static const struct option options[] = {
-    {.name = "sites",
-     .type = OPT_STRING,
-     .offset = offsetof(struct options, sites),
-     .def = "after_attn+after_ffn",
-     .choices = "LIST",
-     .help = "points of the residual stream: roles or name patterns joined by +"},
+    OPTION_SITES("after_attn+after_ffn", "points of the residual stream"),
     {.name = "placement",
      .type = OPT_ENUM,
      .offset = offsetof(struct options, placement),

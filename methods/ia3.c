@@ -6,6 +6,7 @@
  * l starts at 1, so step 0 computes what the base computes; decay, if any, would pull it to 0 and is off. */
 #include "core/gemm.h"
 #include "core/ops.h"
+#include "methods/common_options.h"
 #include "methods/method.h"
 
 struct options {
@@ -13,12 +14,7 @@ struct options {
 };
 
 static const struct option options[] = {
-    {.name = "sites",
-     .type = OPT_STRING,
-     .offset = offsetof(struct options, sites),
-     .def = "key+value+ffn_out",
-     .choices = "LIST",
-     .help = "scaled linear layers: roles or name patterns joined by +"},
+    OPTION_SITES("key+value+ffn_out", "scaled linear layers"),
     OPT_END,
 };
 

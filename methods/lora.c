@@ -5,6 +5,7 @@
 #include <string.h>
 #include "core/lowrank.h"
 #include "core/text.h"
+#include "methods/common_options.h"
 #include "methods/method.h"
 
 enum init { INIT_KAIMING, INIT_GAUSSIAN };
@@ -16,33 +17,10 @@ struct options {
 };
 
 static const struct option options[] = {
-    {.name = "sites",
-     .type = OPT_STRING,
-     .offset = offsetof(struct options, sites),
-     .def = "all",
-     .choices = "LIST",
-     .help = "adapted linear layers: roles or name patterns joined by +"},
-    {.name = "rank",
-     .type = OPT_INT,
-     .offset = offsetof(struct options, rank),
-     .lo = 1,
-     .hi = 4096,
-     .def = "8",
-     .help = "rank r"},
-    {.name = "alpha",
-     .type = OPT_REAL,
-     .offset = offsetof(struct options, alpha),
-     .lo = 0,
-     .hi = 1e6,
-     .def = "16",
-     .help = "the update is scaled by alpha / rank"},
-    {.name = "dropout",
-     .type = OPT_REAL,
-     .offset = offsetof(struct options, dropout),
-     .lo = 0,
-     .hi = 0.99,
-     .def = "0",
-     .help = "dropout on the adapter's input"},
+    OPTION_SITES("all", "adapted linear layers"),
+    OPTION_RANK("8", 4096, "rank r"),
+    OPTION_ALPHA("the update is scaled by alpha / rank"),
+    OPTION_DROPOUT,
     {.name = "rslora",
      .type = OPT_BOOL,
      .offset = offsetof(struct options, rslora),

@@ -10,6 +10,7 @@
  * penalty keeps the gains small. */
 #include "core/gemm.h"
 #include "core/ops.h"
+#include "methods/common_options.h"
 #include "methods/method.h"
 
 /* ---- options: one struct, one table. The table gives parsing, ranges, defaults, help and the text that is hashed into
@@ -20,12 +21,7 @@ struct options {
 };
 
 static const struct option options[] = {
-    {.name = "sites",
-     .type = OPT_STRING,
-     .offset = offsetof(struct options, sites),
-     .def = "all",
-     .choices = "LIST",
-     .help = "scaled linear layers: roles or name patterns joined by +"},
+    OPTION_SITES("all", "scaled linear layers"), /* common_options.h has rank, alpha and dropout as well */
     {.name = "shrink",
      .type = OPT_REAL,
      .offset = offsetof(struct options, shrink),

@@ -7,6 +7,7 @@
 #include "core/lowrank.h"
 #include "core/ops.h"
 #include "core/text.h"
+#include "methods/common_options.h"
 #include "methods/method.h"
 
 struct options {
@@ -16,19 +17,8 @@ struct options {
 };
 
 static const struct option options[] = {
-    {.name = "sites",
-     .type = OPT_STRING,
-     .offset = offsetof(struct options, sites),
-     .def = "query+value",
-     .choices = "LIST",
-     .help = "adapted linear layers: roles or name patterns joined by +"},
-    {.name = "rank",
-     .type = OPT_INT,
-     .offset = offsetof(struct options, rank),
-     .lo = 1,
-     .hi = 4096,
-     .def = "256",
-     .help = "rows of the shared A"},
+    OPTION_SITES("query+value", "adapted linear layers"),
+    OPTION_RANK("256", 4096, "rows of the shared A"),
     {.name = "d_initial",
      .type = OPT_REAL,
      .offset = offsetof(struct options, d_initial),
@@ -36,13 +26,7 @@ static const struct option options[] = {
      .hi = 1e3,
      .def = "0.1",
      .help = "start of d"},
-    {.name = "dropout",
-     .type = OPT_REAL,
-     .offset = offsetof(struct options, dropout),
-     .lo = 0,
-     .hi = 0.99,
-     .def = "0",
-     .help = "dropout on the adapter's input"},
+    OPTION_DROPOUT,
     OPT_END,
 };
 

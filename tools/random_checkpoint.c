@@ -7,10 +7,10 @@
  * then have their output layer. Tensors are drawn when their shard is written: memory is one shard and one tensor. */
 #include <stdio.h>
 #include <string.h>
-#include "bench/cli.h"
 #include "core/file.h"
 #include "core/jsonfile.h"
 #include "models/model.h"
+#include "tools/tool.h"
 
 struct options {
     int dtype, shard_mb, labels;
@@ -219,16 +219,5 @@ static const struct command command = {.name = "random_checkpoint",
 
 int main(int argc, char **argv)
 {
-    struct command_line line;
-    struct arena *a = arena_new("random checkpoint");
-    status st = a ? cli_parse(&command, argc - 1, argv + 1, a, &line) : ST_MEMORY;
-    if (st == ST_OK && line.help) {
-        printf("usage: %s\n%s\n\n", command_usage, command.summary);
-        option_help(stdout, options, 1);
-    } else if (st == ST_OK) {
-        st = command.run(line.options, line.args, line.count, a);
-    }
-    if (st != ST_OK) fprintf(stderr, "random_checkpoint: %s\n", status_message());
-    arena_free(a);
-    return st;
+    return tool_main(&command, argc, argv);
 }

@@ -12,12 +12,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include "bench/cli.h"
 #include "bench/preset.h"
 #include "bench/session.h"
 #include "core/parallel.h"
 #include "core/progress.h"
 #include "models/stored_file.h"
+#include "tools/tool.h"
 
 struct options {
     const char *method, *store, *file;
@@ -222,16 +222,5 @@ static const struct command command = {.name = "train_memory",
 
 int main(int argc, char **argv)
 {
-    struct command_line line;
-    struct arena *a = arena_new("train memory");
-    status st = a ? cli_parse(&command, argc - 1, argv + 1, a, &line) : ST_MEMORY;
-    if (st == ST_OK && line.help) {
-        printf("usage: %s\n%s\n\n", usage, command.summary);
-        option_help(stdout, options, 1);
-    } else if (st == ST_OK) {
-        st = command.run(line.options, line.args, line.count, a);
-    }
-    if (st != ST_OK) fprintf(stderr, "train_memory: %s\n", status_message());
-    arena_free(a);
-    return st;
+    return tool_main(&command, argc, argv);
 }
