@@ -194,8 +194,8 @@ fuzz:
 	@BUILD=$(BUILD) FUZZ_SECONDS=$(FUZZ_SECONDS) sh tools/fuzz.sh
 
 # Left out: products of full size are timed in the one and functions of a real swept in the other; that takes a sanitizer
-# minutes, and their kernels run in other tests. Inputs of the fuzzer are watched where they are made: make fuzz.
-UNWATCHED := %/test_cmd_bench %/test_vmath_slow %/test_fuzz_inputs
+# minutes, and their kernels run in other tests.
+UNWATCHED := %/test_cmd_bench %/test_vmath_slow
 sanitized-tests: $(filter-out $(UNWATCHED),$(TESTS)) $(OUT)/golden
 	@sh tools/run-tests.sh -j $(JOBS) "$(OUT)/golden $(GOLDEN)" $(filter-out $(UNWATCHED),$(IN_ORDER))
 
