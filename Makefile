@@ -33,6 +33,8 @@ else ifeq ($(VARIANT),tsan)
 OPT      := -O1
 SANITIZE := -fsanitize=thread
 CPPFLAGS += -DPG_PLAIN_THREADS
+# What products and rows are compared with runs on one thread.
+$(OUT)/core/%_reference.o: SANITIZE :=
 else ifeq ($(VARIANT),fuzz)
 # The harnesses of tests/fuzz under libFuzzer (clang only). Numerics see no byte of a file: they stay without instruments.
 OPT      := -O1
@@ -69,8 +71,8 @@ SLOW     := $(filter %_slow %/test_every_method,$(TESTS))
 IN_ORDER := $(SLOW) $(filter-out $(SLOW),$(TESTS))
 JOBS     ?= $(shell nproc)
 
-.PHONY: all help check test unit test-programs double-programs sanitized-tests cli golden flips lint layers format asan ubsan tsan fuzz double determinism \
-        determinism-short emulated-programs emulated-tests crash crash-short oom oom-short iofault iofault-short valgrind reliability-short demo bench install clean mini FORCE
+.PHONY: all help check test unit test-programs double-programs sanitized-tests cli golden flips lint layers format asan ubsan tsan tsan-short fuzz double determinism \
+        determinism-short emulated-programs emulated-tests crash crash-short oom oom-short iofault iofault-short valgrind valgrind-short flips-short threads-watched reliability-short demo bench install clean mini FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -185,6 +187,9 @@ FLIPS ?= 2000
 flips: $(OUT)/tests/bench/test_fsck
 	@PEFTGRID_FLIPS=$(FLIPS) CK_TIMEOUT_MULTIPLIER=10 $<
 
+flips-short:
+	@$(MAKE) --no-print-directory FLIPS=1000 flips
+
 asan ubsan tsan:
 	@$(MAKE) --no-print-directory VARIANT=$@ BUILD=$(BUILD) sanitized-tests
 
@@ -194,8 +199,8 @@ fuzz:
 	@BUILD=$(BUILD) FUZZ_SECONDS=$(FUZZ_SECONDS) sh tools/fuzz.sh
 
 # Left out: products of full size are timed in the one and functions of a real swept in the other; that takes a sanitizer
-# minutes, and their kernels run in other tests. Inputs of the fuzzer are watched where they are made: make fuzz.
-UNWATCHED := %/test_cmd_bench %/test_vmath_slow %/test_fuzz_inputs
+# minutes, and their kernels run in other tests.
+UNWATCHED := %/test_cmd_bench %/test_vmath_slow
 sanitized-tests: $(filter-out $(UNWATCHED),$(TESTS)) $(OUT)/golden
 	@sh tools/run-tests.sh -j $(JOBS) "$(OUT)/golden $(GOLDEN)" $(filter-out $(UNWATCHED),$(IN_ORDER))
 
@@ -244,12 +249,23 @@ crash-short: all
 
 # memcheck: a short grid, its table, its merged file.
 valgrind: all
-	@sh tests/valgrind/run.sh
+	@sh tests/watched/run.sh memcheck
 
-# What CI runs of them.
-RELIABILITY := crash-short determinism-short oom-short iofault-short fuzz
-reliability-short: all
-	@sh tools/run-tests.sh $(RELIABILITY:%="$(MAKE) --no-print-directory %")
+valgrind-short: all
+	@sh tests/watched/run.sh memcheck-short
+
+# Threads where there are most of them: the layer itself, products, rows, and every method in a run.
+THREADED := $(OUT)/tests/core/test_parallel $(OUT)/tests/core/test_gemm $(OUT)/tests/core/test_ops
+threads-watched: $(OUT)/peftgrid $(OUT)/tools/random_checkpoint $(THREADED)
+	@PEFTGRID=$(abspath $(OUT))/peftgrid sh tools/run-tests.sh -j $(JOBS) "sh tests/watched/run.sh threads" $(THREADED)
+
+tsan-short:
+	@$(MAKE) --no-print-directory VARIANT=tsan threads-watched
+
+# What CI runs of them, some at a time: their programs are built before, so that no two build the same.
+RELIABILITY := determinism-short tsan-short fuzz iofault-short oom-short crash-short valgrind-short flips-short
+reliability-short: all $(OUT)/oom $(OUT)/iofault $(OUT)/tests/bench/test_fsck
+	@sh tools/run-tests.sh -j $(JOBS) $(RELIABILITY:%="$(MAKE) --no-print-directory %")
 
 # ---- use ------------------------------------------------------------------------------------------------------------
 demo: all

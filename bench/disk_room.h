@@ -4,9 +4,10 @@
 
 #include "bench/experiment.h"
 
-/* Bytes of the records of the chosen cells and of the checkpoints of `jobs` of them at a time. A rough figure, rather
- * too small than too large: from the size of the model and whether a method trains it or adds to it. */
-double disk_room_estimate(const struct experiment *, const int *index, int count, int jobs, struct arena *);
+/* Bytes of the records of the chosen cells and of the checkpoints of `jobs` of them at a time: the parameters that the
+ * largest of them trains, counted on the model's shape. Parameters that cannot be counted are none. */
+status disk_room_estimate(const struct experiment *, const int *index, int count, int jobs, struct arena *,
+                          double *bytes);
 /* ST_IO, with a sentence, when the disk of the runs folder, which is made, has less than that. */
 status disk_room_check(const struct experiment *, const int *index, int count, int jobs, struct arena *);
 

@@ -158,11 +158,18 @@ static status write_result(struct cell_work *w)
     return ST_OK;
 }
 
-/* A kill between the record and the removal left them. */
-static status remove_leftovers(struct cell_work *w)
+/* A kill between the record and the removal left them. st, with its message, is how the cell had ended; it is
+ * returned. */
+static status remove_leftovers(struct cell_work *w, status st)
 {
-    TRY(file_remove(w->log_path));
-    return run_keeper_open(&w->keeper, w->paths->runs_dir, w->id, w->cell->label, &w->cell->train, true, w->arena);
+    char cause[1024];
+    snprintf(cause, sizeof cause, "%s", status_message());
+    status removed = file_remove(w->log_path);
+    if (removed == ST_OK)
+        removed =
+            run_keeper_open(&w->keeper, w->paths->runs_dir, w->id, w->cell->label, &w->cell->train, true, w->arena);
+    if (removed != ST_OK) notice("%s", status_message());
+    return st == ST_OK ? ST_OK : fail(st, "%s", cause);
 }
 
 /* Time counts from here; a limit on memory is for the run, not for telling how it ended. */
@@ -206,8 +213,8 @@ static status run_cell(struct cell_work *w, progress_fn *progress, void *ctx, st
     TRY(name_run(w, caller));
     status st = w->paths->force ? ST_OK : done_before(w, &done);
     *skipped = done;
-    if (done && remove_leftovers(w) != ST_OK) notice("%s", status_message());
-    if (done || st != ST_OK) return st;
+    if (done) return remove_leftovers(w, st);
+    TRY(st);
     TRY(file_make_dirs(w->paths->runs_dir));
     st = train_cell(w);
     lift_limits();

@@ -69,7 +69,9 @@ void notice(const char *fmt, ...)
     fputs(line, stderr);
 }
 
-void notice_quiet(int quiet)
+int notice_quiet(int quiet)
 {
+    int before = quiet_notices;
     quiet_notices = quiet;
+    return before;
 }

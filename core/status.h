@@ -30,9 +30,9 @@ const char *status_message(void);
 const char *status_name(status st);
 
 /* Notices (skipped tensors, fallbacks): one line on stderr, "peftgrid: notice: ...". They never change a result.
- * notice_quiet(true) silences them (tests, --quiet). */
+ * notice_quiet(true) silences them (tests, --quiet); it returns what was set before. */
 void notice(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-void notice_quiet(int quiet);
+int notice_quiet(int quiet);
 
 #define TRY(expr) \
     do { \

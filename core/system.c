@@ -7,11 +7,12 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 #include "core/fault.h"
 
-enum sort { PLAIN, NEEDS_ROOM, READS, WRITES }; /* WRITES needs room, too */
+enum sort { PLAIN, NEEDS_ROOM, TRANSFERS, WRITES }; /* WRITES is a transfer and needs room, too */
 
 static enum sys_fault fault;
 
@@ -24,7 +25,7 @@ void sys_fail_after(long n, enum sys_fault f)
 static int applies(enum sort sort, size_t bytes)
 {
     switch (fault) {
-    case SYS_SHORT: return (sort == READS || sort == WRITES) && bytes > 1;
+    case SYS_SHORT: return (sort == TRANSFERS || sort == WRITES) && bytes > 1;
     case SYS_FULL: return sort == NEEDS_ROOM || sort == WRITES;
     default: return 1;
     }
@@ -92,7 +93,7 @@ ssize_t sys_read(int fd, void *p, size_t n)
 {
     ssize_t r;
     do {
-        size_t part = portion(READS, "read", fd, n, &r);
+        size_t part = portion(TRANSFERS, "read", fd, n, &r);
         if (r == 0) r = read(fd, p, part);
     } while (r < 0 && errno == EINTR);
     return r;
@@ -104,6 +105,26 @@ ssize_t sys_write(int fd, const void *p, size_t n)
     do {
         size_t part = portion(WRITES, "write", fd, n, &r);
         if (r == 0) r = write(fd, p, part);
+    } while (r < 0 && errno == EINTR);
+    return r;
+}
+
+ssize_t sys_receive(int fd, void *p, size_t n)
+{
+    ssize_t r;
+    do {
+        size_t part = portion(TRANSFERS, "recv", fd, n, &r);
+        if (r == 0) r = recv(fd, p, part, 0);
+    } while (r < 0 && errno == EINTR);
+    return r;
+}
+
+ssize_t sys_send(int fd, const void *p, size_t n)
+{
+    ssize_t r;
+    do {
+        size_t part = portion(TRANSFERS, "send", fd, n, &r);
+        if (r == 0) r = send(fd, p, part, MSG_NOSIGNAL);
     } while (r < 0 && errno == EINTR);
     return r;
 }
@@ -249,6 +270,13 @@ int sys_pipe(int fd[2])
 {
     int r;
     CALL(r, refused(PLAIN, "pipe2", "", -1), pipe2(fd, O_CLOEXEC));
+    return r;
+}
+
+int sys_socket_pair(int fd[2])
+{
+    int r;
+    CALL(r, refused(PLAIN, "socketpair", "", -1), socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fd));
     return r;
 }
 

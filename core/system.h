@@ -32,13 +32,16 @@ DIR *sys_opendir(const char *path);
 const struct dirent *sys_readdir(DIR *); /* NULL with errno 0: the end */
 void *sys_map(int fd, size_t);           /* read-only and shared; NULL: failure */
 int sys_pipe(int fd[2]);
+int sys_socket_pair(int fd[2]);                 /* connected streams */
+ssize_t sys_receive(int fd, void *, size_t);    /* may be short, as recv(2) */
+ssize_t sys_send(int fd, const void *, size_t); /* may be short; EPIPE and no signal where nobody listens */
 pid_t sys_fork(void);
 
 /* Test switch: the n-th call from now to which the fault applies meets it; n = 0 turns it off. */
 enum sys_fault {
     SYS_EIO,   /* any call, once: EIO */
     SYS_EINTR, /* any call, once: EINTR */
-    SYS_SHORT, /* a read or write of several bytes, once: half of them */
+    SYS_SHORT, /* a read, write, send or receipt of several bytes, once: half of them */
     SYS_FULL,  /* calls that need room on the disk, from the n-th on: ENOSPC */
     SYS_FAULTS
 };

@@ -13,7 +13,6 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -42,8 +41,7 @@ static struct {
 static int send_all(int fd, const void *bytes, size_t n)
 {
     for (const char *p = bytes; n > 0;) {
-        ssize_t k = send(fd, p, n, MSG_NOSIGNAL);
-        if (k < 0 && errno == EINTR) continue;
+        ssize_t k = sys_send(fd, p, n);
         if (k <= 0) return 0;
         p += k;
         n -= (size_t)k;
@@ -54,8 +52,7 @@ static int send_all(int fd, const void *bytes, size_t n)
 static int receive_all(int fd, void *bytes, size_t n)
 {
     for (char *p = bytes; n > 0;) {
-        ssize_t k = recv(fd, p, n, 0);
-        if (k < 0 && errno == EINTR) continue;
+        ssize_t k = sys_receive(fd, p, n);
         if (k <= 0) return 0;
         p += k;
         n -= (size_t)k;
@@ -94,42 +91,47 @@ static status read_image(const struct request *q, const unsigned char *image, st
     return ST_OK;
 }
 
-/* One file; 0 ends the helper. */
+/* What the helper ends with when it ends by itself: nobody talks to it any more, or there is no memory for it. */
+enum { GO_ON = -1, NOBODY_THERE = ST_OK, NO_MEMORY = ST_MEMORY };
+
+/* One file. */
 static int serve(int fd)
 {
     static struct request q;
     struct answer answer = {0, ST_OK};
     struct text body = {0};
-    if (!receive_all(fd, &q, sizeof q)) return 0;
+    if (!receive_all(fd, &q, sizeof q)) return NOBODY_THERE;
     struct arena *a = arena_new("a record's bytes");
     unsigned char *image = a ? arena_alloc(a, (size_t)q.size) : NULL;
-    if (!image || !receive_all(fd, image, (size_t)q.size)) return 0;
+    if (!image) return NO_MEMORY;
+    if (!receive_all(fd, image, (size_t)q.size)) return NOBODY_THERE;
     const struct itimerval time = {.it_value = {.tv_sec = SECONDS + (time_t)(q.size / SECOND_BYTES)}};
     setitimer(ITIMER_PROF, &time, NULL); /* its signal kills */
     answer.st = (int)read_image(&q, image, a, &body);
     if (answer.st != ST_OK) {
         body.n = 0;
-        if (text_put(&body, status_message()) != ST_OK) return 0;
+        if (text_put(&body, status_message()) != ST_OK) return NO_MEMORY;
     }
     answer.size = body.n;
     int sent = send_all(fd, &answer, sizeof answer) && send_all(fd, body.s, body.n);
     text_free(&body);
     arena_free(a);
-    return sent;
+    return sent ? GO_ON : NOBODY_THERE;
 }
 
 static void be_helper(int fd, pid_t parent)
 {
+    static const int fatal[] = {SIGTERM, SIGPROF, SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL};
+    int end;
     signal(SIGINT, SIG_IGN); /* whoever asked decides */
-    signal(SIGTERM, SIG_DFL);
-    signal(SIGPROF, SIG_DFL);
+    for (size_t i = 0; i < sizeof fatal / sizeof fatal[0]; i++) signal(fatal[i], SIG_DFL);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     prctl(PR_SET_DUMPABLE, 0); /* no core file for a crash that was expected */
-    if (getppid() != parent) _exit(0);
+    if (getppid() != parent) _exit(NOBODY_THERE);
     fault_leave();
     notice_quiet(1);
-    while (serve(fd)) continue;
-    _exit(0);
+    while ((end = serve(fd)) == GO_ON) continue;
+    _exit(end);
 }
 
 /* ---- the program ---- */
@@ -151,8 +153,7 @@ static status helper_start(void)
     int end[2];
     if (helper.fd >= 0 && helper.owner == getpid()) return ST_OK;
     helper_gone();
-    FAIL_IF(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, end) != 0, ST_IO, "cannot make a socket: %s",
-            strerror(errno));
+    FAIL_IF(sys_socket_pair(end) != 0, ST_IO, "cannot make a socket: %s", strerror(errno));
     pid_t me = getpid(), pid = sys_fork();
     if (pid == 0) {
         close(end[0]);
@@ -252,6 +253,10 @@ static status take_item(struct cursor *c, struct record *r)
 /* How the helper ended, for the message. */
 static status died(const char *file, int how)
 {
+    if (WIFEXITED(how) && WEXITSTATUS(how) == NO_MEMORY)
+        return fail(ST_MEMORY, "%s: out of memory in the process that opens it", file);
+    if (WIFEXITED(how) && WEXITSTATUS(how) == NOBODY_THERE)
+        return fail(ST_IO, "%s: no talking to the process that opens it", file);
     if (WIFSIGNALED(how) && WTERMSIG(how) == SIGPROF)
         return fail(ST_INPUT, "%s: HDF5 does not come to an end over it: expected a record, this file was forged",
                     file);

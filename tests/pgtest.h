@@ -17,6 +17,16 @@
 #include <unistd.h>
 #include "core/status.h"
 
+/* ThreadSanitizer makes arithmetic some twenty times slower and sees a race in the first product that has one: where a
+ * test goes through many shapes, it takes some of them then. */
+#if defined(__SANITIZE_THREAD__)
+#define WATCHES_THREADS 1
+#elif defined(__has_feature)
+#define WATCHES_THREADS __has_feature(thread_sanitizer)
+#else
+#define WATCHES_THREADS 0
+#endif
+
 struct pgtest {
     const char *name;
     const TTest **fn; /* START_TEST makes a pointer variable of the test's name */

@@ -8,6 +8,7 @@
 #include "bench/claim.h"
 #include "bench/grid.h"
 #include "bench/stop.h"
+#include "core/cut_file.h"
 #include "core/file.h"
 #include "core/sha256.h"
 
@@ -51,6 +52,15 @@ static status act(const struct cell *c, void *ctx, progress_fn *progress, void *
     if (strcmp(c->row, "killed") == 0) raise(SIGKILL);
     for (; strcmp(c->row, "hang") == 0; usleep(20000)) TRY(stop_check());
     while (strcmp(c->row, "deaf") == 0) pause();
+    if (strcmp(c->row, "cut") == 0) {
+        struct file_map m;
+        char *cut = arena_printf(a, "%s/cut", folder);
+        cut_file_watch();
+        TRY(file_write_atomic(cut, "text", 4));
+        TRY(file_map(cut, &m));
+        if (truncate(cut, 0) != 0) return fail(ST_INTERNAL, "it cannot be cut");
+        for (size_t i = 0; i < m.size; i++) fprintf(stderr, "read '%c'\n", m.data[i]);
+    }
     if (strcmp(c->row, "crash") == 0) {
         fprintf(stderr, "about to crash\n");
         raise(SIGABRT);
@@ -93,6 +103,18 @@ static void no_claims_left(void)
     ck_ok(file_list(e.runs_dir, ".claim", arena, &name, &n));
     ck_assert_int_eq(n, 0);
 }
+
+START_TEST(a_cut_file_ends_its_cell)
+{
+    static const char *const what[] = {"cut", "ok"};
+    make_experiment(what, 2);
+    ck_ok(drive((struct grid_options){.jobs = 1}));
+    ck_assert_int_eq(out.done, 1);
+    ck_assert_int_eq(out.failed, 1);
+    ck_assert_str_eq(out.failure[0].cause, "failed");
+    ck_assert_ptr_nonnull(strstr(out.failure[0].message, "/cut: it was cut while it was in use, or its disk failed"));
+}
+END_TEST
 
 START_TEST(cells_known_to_be_done_start_no_process)
 {
@@ -396,9 +418,10 @@ START_TEST(a_killed_driver_leaves_no_cell_running)
 }
 END_TEST
 
-PG_TESTS(TEST(cells_known_to_be_done_start_no_process), TEST(one_bad_cell_does_not_stop_the_rest),
-         TEST(threads_are_shared_among_jobs), TEST(shards_part_the_grid), TEST(filters_choose_labels),
-         TEST(claims_of_the_dead_are_taken_over), TEST(claims_tell_processes_of_one_number_apart),
-         TEST(claims_on_recorded_cells_go), TEST(claims_of_the_living_are_waited_for), TEST(one_claim_at_a_time),
+PG_TESTS(TEST(a_cut_file_ends_its_cell), TEST(cells_known_to_be_done_start_no_process),
+         TEST(one_bad_cell_does_not_stop_the_rest), TEST(threads_are_shared_among_jobs), TEST(shards_part_the_grid),
+         TEST(filters_choose_labels), TEST(claims_of_the_dead_are_taken_over),
+         TEST(claims_tell_processes_of_one_number_apart), TEST(claims_on_recorded_cells_go),
+         TEST(claims_of_the_living_are_waited_for), TEST(one_claim_at_a_time),
          TEST(a_signal_ends_cells_and_keeps_the_rest), TEST(a_second_signal_does_not_wait),
          TEST(a_killed_driver_leaves_no_cell_running))

@@ -3,6 +3,7 @@
 #include "tests/pgtest.h"
 
 #include <signal.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include "bench/checkpoint_file.h"
 #include "bench/disk_room.h"
@@ -102,14 +103,16 @@ static const char *beside(const char *record, const char *suffix)
     return arena_printf(arena, "%.*s%s", (int)strlen(record) - 3, record, suffix);
 }
 
-/* Runs until the next disturbance. */
-static void run_until(const char *phase, int at, struct plan_of_stops *p)
+/* Runs until the next disturbance; the checkpoint's path. */
+static const char *run_until(const char *phase, int at, struct plan_of_stops *p)
 {
     const char *path, *want = arena_printf(arena, "stopped by signal 15 after step %d of %d; run it again", at, STEPS);
     *p = (struct plan_of_stops){.phase = phase, .at = at};
     status st = run("parts", p, &path);
     ck_assert_msg(st == ST_INTERRUPTED && strstr(status_message(), want), "%s: %s", cell.label, status_message());
-    ck_assert(file_exists(beside(path, ".ckpt")) && !file_exists(path));
+    const char *kept = beside(path, ".ckpt");
+    ck_assert(file_exists(kept) && !file_exists(path));
+    return kept;
 }
 
 static void kill_at(const char *phase, int at)
@@ -457,15 +460,22 @@ END_TEST
 
 /* ---- the disk ---- */
 
+static double room_for(const int *index, int count, int jobs)
+{
+    double bytes;
+    ck_ok(disk_room_estimate(&e, index, count, jobs, arena, &bytes));
+    return bytes;
+}
+
 START_TEST(room_is_looked_at_before_a_grid)
 {
     const int index[] = {0, 0};
     begin();
     make_cell(ENCODER, "full_ft", "");
     e.runs_dir = runs("made/here");
-    double one = disk_room_estimate(&e, index, 1, 1, arena), two = disk_room_estimate(&e, index, 2, 2, arena);
+    double one = room_for(index, 1, 1), two = room_for(index, 2, 2);
     ck_assert_double_eq(two, 2 * one);
-    ck_assert_double_lt(disk_room_estimate(&e, index, 2, 1, arena), two); /* one checkpoint at a time */
+    ck_assert_double_lt(room_for(index, 2, 1), two); /* one checkpoint at a time */
     ck_ok(disk_room_check(&e, index, 2, 1, arena));
     ck_assert(file_is_dir(e.runs_dir));
     sys_fail_after(1, SYS_FULL);
@@ -473,8 +483,30 @@ START_TEST(room_is_looked_at_before_a_grid)
              "made/here: No space left on device: 0.0 MB are free, records and checkpoints of 2 cells need about 0.");
     sys_fail_after(0, SYS_FULL);
     make_cell(ENCODER, "lora", "");
-    ck_assert_double_lt(disk_room_estimate(&e, index, 1, 1, arena), one);
+    ck_assert_double_lt(room_for(index, 1, 1), one);
     arena_free(arena);
+}
+END_TEST
+
+/* The estimate is a record and three checkpoints, of which each has a head and a few lines beside the tensors. */
+START_TEST(room_is_that_of_what_a_method_trains)
+{
+    static const char *const method[] = {"bitfit", "lora", "none", "adalora", "vera", "full_ft"};
+    const int index[] = {0};
+    const double record = 64 * 1024, beside_tensors = 24 * 1024;
+    for (int m = 0; m < 6; m++)
+        for (int k = 0; k < KINDS; k++) {
+            struct plan_of_stops p;
+            struct stat st;
+            begin();
+            make_cell((enum kind)k, method[m], "");
+            double expected = (room_for(index, 1, 1) - record) / 3;
+            ck_assert_int_eq(stat(run_until("train", 2, &p), &st), 0);
+            double more = (double)st.st_size - expected;
+            ck_assert_msg(more > 0 && more < beside_tensors, "%s: a checkpoint of %.0f bytes, %.0f were expected",
+                          cell.label, (double)st.st_size, expected);
+            arena_free(arena);
+        }
 }
 END_TEST
 
@@ -510,4 +542,5 @@ PG_TESTS(LOOP_TEST(every_method_goes_on_from_any_step, 0, KINDS), LOOP_TEST(goes
          TEST(leftovers_of_a_recorded_run_go), TEST(damaged_checkpoints_fall_back),
          TEST(a_damaged_checkpoint_does_not_push_out_the_good_one), TEST(foreign_checkpoints_are_not_used),
          TEST(every_flipped_byte_is_found), TEST(a_time_limit_keeps_the_state), TEST(a_memory_limit_is_told),
-         TEST(room_is_looked_at_before_a_grid), TEST(a_full_disk_does_not_end_a_run))
+         TEST(room_is_looked_at_before_a_grid), TEST(room_is_that_of_what_a_method_trains),
+         TEST(a_full_disk_does_not_end_a_run))

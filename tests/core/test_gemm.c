@@ -99,14 +99,19 @@ static void check_shape(const struct shape *s)
 }
 
 static const int sides[] = {1, 2, 5, 6, 7, 8, 9, 12, 13, 15, 16, 17, 24, 31, 32, 33, 47, 64, 97};
-enum { SIDES = sizeof sides / sizeof sides[0] };
+enum { SIDES = sizeof sides / sizeof sides[0], SIDE_STEP = WATCHES_THREADS ? 6 : 1 };
+enum {
+    RANDOM_SHAPES = WATCHES_THREADS ? 8 : 40,
+    LARGE_STEP = WATCHES_THREADS ? 5 : 1,
+    MOST_ROWS = WATCHES_THREADS ? 10 : 60
+};
 
 /* Every pair of sides m, n occurs; k, transposition and accumulation change from one to the next. */
 START_TEST(every_border)
 {
     static const int depths[] = {1, 7, 8, 9, 31, 64, 3, 15, 100, 257};
     int turn = _i;
-    for (int j = 0; j < SIDES; j++, turn++) {
+    for (int j = _i % SIDE_STEP; j < SIDES; j += SIDE_STEP, turn++) {
         struct shape s = {sides[_i], sides[j], depths[turn % 10], turn / 2 % 2, turn / 3 % 2, turn % 2};
         check_shape(&s);
         s.ta = !s.ta;
@@ -120,7 +125,7 @@ END_TEST
 
 START_TEST(random_shapes)
 {
-    for (int i = 0; i < 40; i++) {
+    for (int i = 0; i < RANDOM_SHAPES; i++) {
         struct shape s = {1 + (int)any(200), 1 + (int)any(430), 1 + (int)any(100), any(2), any(2), any(2)};
         if (any(3) == 0) s.m = 1 + (int)any(9);
         if (any(3) == 0) s.n = 1 + (int)any(9);
@@ -134,7 +139,7 @@ START_TEST(large_shapes)
 {
     static const struct shape large[] = {{151, 400, 258, 0, 1, 0}, {151, 400, 258, 1, 0, 1}, {320, 8, 530, 0, 1, 0},
                                          {8, 390, 530, 1, 0, 1},   {390, 8, 530, 1, 0, 1},   {500, 390, 8, 0, 1, 1}};
-    for (size_t i = 0; i < sizeof large / sizeof large[0]; i++) check_shape(&large[i]);
+    for (size_t i = 0; i < sizeof large / sizeof large[0]; i += LARGE_STEP) check_shape(&large[i]);
 }
 END_TEST
 
@@ -180,7 +185,7 @@ START_TEST(weight_sources)
     for (int c = 0; c < n; c++) {
         ck_ok(cpu_force(have[c]));
         for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
-            for (int rows = 3; rows < 60; rows = rows * 4 + 1) {
+            for (int rows = 3; rows < MOST_ROWS; rows = rows * 4 + 1) {
                 for (int back = 0; back < 2; back++) {
                     struct shape s = {rows, back ? IN : OUT, back ? OUT : IN, any(2), !back, any(2)};
                     real *px, *got = values((size_t)rows * IN), *want = values((size_t)rows * IN);

@@ -4,7 +4,9 @@
 
 #include <signal.h>
 #include <sys/wait.h>
+#include "core/fault.h"
 #include "core/file.h"
+#include "core/system.h"
 #include "tests/sample_record.h"
 
 static struct arena *arena;
@@ -91,4 +93,41 @@ START_TEST(damage_never_gets_there)
 }
 END_TEST
 
-PG_TESTS(TEST(a_killed_helper_is_replaced), TEST(a_forked_process_has_its_own), TEST(damage_never_gets_there))
+/* An error of the system is never the file's fault. */
+START_TEST(talking_to_it_may_fail)
+{
+    const char *path = a_record();
+    int sends = 0, receipts = 0;
+    for (enum sys_fault how = SYS_EIO; how <= SYS_SHORT; how++)
+        for (long n = 1;; n++) {
+            sys_fail_after(n, how);
+            status st = read_one(path);
+            char met[256];
+            snprintf(met, sizeof met, "%s", fault_noted());
+            sys_fail_after(0, how);
+            if (!*met) break;
+            int talk = strncmp(met, "send ", 5) == 0 || strncmp(met, "recv ", 5) == 0;
+            sends += met[0] == 's' && talk;
+            receipts += met[0] == 'r' && talk;
+            ck_assert_msg(st == ST_OK || (st == ST_IO && how == SYS_EIO && !talk), "fault %d, %s: %s", (int)how, met,
+                          status_message());
+        }
+    ck_assert_int_ge(sends, 6);
+    ck_assert_int_ge(receipts, 6);
+    arena_free(arena);
+}
+END_TEST
+
+START_TEST(it_may_lack_memory)
+{
+    const char *path = a_record();
+    arena_limit(arena_total_held() + 1000); /* of the helper, too */
+    ck_fails(read_one(path), ST_MEMORY, "a.h5: out of memory in the process that opens it");
+    arena_limit(0);
+    ck_ok(read_one(path));
+    arena_free(arena);
+}
+END_TEST
+
+PG_TESTS(TEST(a_killed_helper_is_replaced), TEST(a_forked_process_has_its_own), TEST(damage_never_gets_there),
+         TEST(talking_to_it_may_fail), TEST(it_may_lack_memory))
