@@ -8,6 +8,7 @@
 #include "bench/scoring.h"
 #include "bench/trainer.h"
 #include "core/gemm.h"
+#include "core/lap.h"
 #include "core/parallel.h"
 #include "core/progress.h"
 
@@ -16,7 +17,8 @@ struct phase {
     const char *name;
     double *rate; /* tokens a second of each */
     int n;
-    double tokens, examples, flops, seconds, update_seconds, memory, arenas;
+    double tokens, examples, flops, seconds, memory, arenas;
+    double lap[LAPS]; /* seconds of each component */
 };
 
 struct work {
@@ -26,7 +28,7 @@ struct work {
     struct arena *arena; /* life of one cell */
     struct cell_data data;
     struct session session;
-    struct sheet *sheet;
+    struct sheet *sheet, *components;
     json_t *list;
 };
 
@@ -63,7 +65,7 @@ static void add_batch(struct phase *p, const struct phase *one)
     p->examples += one->examples;
     p->flops += one->flops;
     p->seconds += one->seconds;
-    p->update_seconds += one->update_seconds;
+    for (int l = 0; l < LAPS; l++) p->lap[l] += one->lap[l];
 }
 
 static status train_step(struct work *w, struct phase *p, long step, const int *index, int n)
@@ -78,11 +80,11 @@ static status train_step(struct work *w, struct phase *p, long step, const int *
     struct arena_mark mark = arena_mark(w->arena);
     struct phase one = {0};
     double penalty, norm, begin = progress_now();
+    lap_watch_start();
     TRY(gradients(w, step, index, n, &one));
-    double middle = progress_now();
     TRY(session_update(&w->session, &adamw, o->lr, o->clip, (uint64_t)step, &penalty, &norm));
     one.seconds = progress_now() - begin;
-    one.update_seconds = progress_now() - middle;
+    lap_watch_stop(one.lap);
     arena_reset(w->arena, mark);
     if (step >= w->o->warmup) add_batch(p, &one);
     return ST_OK;
@@ -145,8 +147,10 @@ static status eval_batch(struct work *w, const struct tokens *part, struct phase
     TRY(batch_make(part, index, part->n, 0, part->n, target(w), w->arena, &b));
     struct phase one = {.tokens = b.tokens, .examples = b.n, .flops = batch_flops(&w->session, &b, false)};
     double begin = progress_now();
+    lap_watch_start();
     TRY(score_set(&job, w->arena, &outputs, &loss));
     one.seconds = progress_now() - begin;
+    lap_watch_stop(one.lap);
     if (timed) add_batch(p, &one);
     arena_reset(w->arena, mark);
     return ST_OK;
@@ -168,20 +172,51 @@ static status eval_phase(struct work *w, struct phase *p)
 /* ---- report
  * ----------------------------------------------------------------------------------------------------------- */
 
+static json_t *shares_json(const struct phase *p)
+{
+    json_t *o = json_object();
+    for (int l = 0; o && l < LAPS; l++)
+        if (json_object_set_new(o, lap_name(l), json_real(p->lap[l] / p->seconds)) != 0) {
+            json_decref(o);
+            return NULL;
+        }
+    return o;
+}
+
 static status phase_json(struct work *w, const struct phase *p, const struct measured *rate)
 {
     double gflops = p->flops / p->seconds * 1e-9;
-    json_t *o =
-        json_pack("{s:s, s:s, s:i, s:f, s:f, s:f, s:o, s:f, s:f, s:f, s:f, s:f}", "cell", w->cell->label, "phase",
-                  p->name, "batches", p->n, "tokens_a_batch", p->tokens / p->n, "examples_a_batch", p->examples / p->n,
-                  "tokens_a_second", p->tokens / p->seconds, "batch_rates", measured_json(rate), "gflop_a_token",
-                  p->flops / p->tokens * 1e-9, "gflops", gflops, "update_share", p->update_seconds / p->seconds,
-                  "peak_rss_bytes", p->memory, "peak_arena_bytes", p->arenas);
+    json_t *o = json_pack("{s:s, s:s, s:i, s:f, s:f, s:f, s:o, s:f, s:f, s:o, s:f, s:f}", "cell", w->cell->label,
+                          "phase", p->name, "batches", p->n, "tokens_a_batch", p->tokens / p->n, "examples_a_batch",
+                          p->examples / p->n, "tokens_a_second", p->tokens / p->seconds, "batch_rates",
+                          measured_json(rate), "gflop_a_token", p->flops / p->tokens * 1e-9, "gflops", gflops,
+                          "shares_of_time", shares_json(p), "peak_rss_bytes", p->memory, "peak_arena_bytes", p->arenas);
     if (o && w->report->roof > 0 && json_object_set_new(o, "share_of_roof", json_real(gflops / w->report->roof)) != 0) {
         json_decref(o);
         o = NULL;
     }
     return report_add(w->list, o);
+}
+
+/* Components in the order of the enum, what belongs to none last. */
+static status report_components(struct work *w, const struct phase *p)
+{
+    struct sheet_cell *cell = sheet_row(w->components);
+    if (!cell) return ST_MEMORY;
+    cell[0].main = w->cell->label;
+    cell[1].main = p->name;
+    for (int i = 0; i < LAPS; i++)
+        cell[2 + i].main = arena_printf(w->report->arena, "%.1f", 100 * p->lap[(i + 1) % LAPS] / p->seconds);
+    return ST_OK;
+}
+
+static status components_sheet(struct work *w)
+{
+    TRY(sheet_make(w->report->arena, "Where the time goes, %", 2 + LAPS, &w->components));
+    w->components->col[0] = (struct sheet_col){"cell", NULL, 1};
+    w->components->col[1] = (struct sheet_col){"phase", NULL, 1};
+    for (int i = 0; i < LAPS; i++) w->components->col[2 + i] = (struct sheet_col){lap_name((i + 1) % LAPS), NULL, 0};
+    return ST_OK;
 }
 
 static status report_phase(struct work *w, const struct phase *p)
@@ -198,8 +233,8 @@ static status report_phase(struct work *w, const struct phase *p)
     cell[4] = measured_cell(a, &rate);
     cell[5].main = number_text(a, p->flops / p->tokens * 1e-9);
     cell[6].main = w->report->roof > 0 ? arena_printf(a, "%.0f %%", 100 * share) : "";
-    cell[7].main = p->update_seconds > 0 ? arena_printf(a, "%.1f %%", 100 * p->update_seconds / p->seconds) : "";
-    cell[8].main = number_text(a, p->memory / 1e6);
+    cell[7].main = number_text(a, p->memory / 1e6);
+    TRY(report_components(w, p));
     return phase_json(w, p, &rate);
 }
 
@@ -236,18 +271,23 @@ static status one_cell(struct work *w, const struct cell *cell)
 status bench_cells(struct bench_report *r, const struct bench_cells *o)
 {
     static const struct sheet_col head[] = {
-        {"cell", NULL, 1},           {"phase", NULL, 1},          {"tokens", "a batch", 0},
-        {"tokens/s", NULL, 0},       {"median", "of batches", 0}, {"GFLOP", "a token", 0},
-        {"share of", "the roof", 0}, {"update", NULL, 0},         {"peak RSS", "MB", 0}};
+        {"cell", NULL, 1},           {"phase", NULL, 1},      {"tokens", "a batch", 0},    {"tokens/s", NULL, 0},
+        {"median", "of batches", 0}, {"GFLOP", "a token", 0}, {"share of", "the roof", 0}, {"peak RSS", "MB", 0}};
     struct work w = {.report = r, .o = o, .list = report_list(r, "cells")};
     TRY(sheet_make(r->arena, "Training and evaluation", sizeof head / sizeof head[0], &w.sheet));
     memcpy(w.sheet->col, head, sizeof head);
+    TRY(components_sheet(&w));
     for (int i = 0; i < o->cells; i++) TRY(one_cell(&w, o->cell[i]));
     TRY(sheet_note(w.sheet,
                    "real tokens (nothing is padded); %d steps after %d of warm-up, and as many batches of evaluation",
                    o->steps, o->warmup));
     TRY(sheet_note(w.sheet,
                    "share of the roof: FLOPs that the model's and the adapters' products ask for, over time and roof"));
+    TRY(sheet_note(w.components,
+                   "layers: products of the base; adapters: what the method adds; row operations: norms, activations, "
+                   "dropout, sums, embeddings"));
     sheet_print(stdout, w.sheet, r->format);
+    putchar('\n');
+    sheet_print(stdout, w.components, r->format);
     return ST_OK;
 }

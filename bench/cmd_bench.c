@@ -13,7 +13,7 @@
 
 struct bench_options {
     const char *parts, *filter, *random_config, *json, *cache;
-    int steps, warmup, threads, repeats, format;
+    int steps, warmup, threads, repeats, recompute, group_lengths, format;
     double seconds;
 };
 #define AT(field) offsetof(struct bench_options, field)
@@ -26,6 +26,8 @@ static const struct option bench_options[] = {
      "instead of the experiment's model: a folder with config.json and tokenizer; weights are drawn", 0},
     {"steps", OPT_INT, AT(steps), 1, 100000, "8", NULL, "optimiser steps timed of a cell, and batches evaluated", 0},
     {"warmup", OPT_INT, AT(warmup), 0, 100000, "2", NULL, "steps before that", 0},
+    {"recompute", OPT_BOOL, AT(recompute), 0, 0, "no", NULL, "cells run their blocks again in the backward pass", 0},
+    {"group-lengths", OPT_BOOL, AT(group_lengths), 0, 0, "no", NULL, "cells take batches of similar length", 0},
     {"seconds", OPT_REAL, AT(seconds), 0, 3600, "0.3", NULL, "time for each product and operation, at least", 0},
     {"repeats", OPT_INT, AT(repeats), 1, 2000, "5", NULL, "measurements of each, at least", 0},
     {"threads", OPT_INT, AT(threads), 0, 1024, "0", NULL, "0: the experiment's, else all processors", 0},
@@ -80,6 +82,8 @@ static status choose_cells(const struct bench_options *o, struct experiment *e, 
         struct cell *c = &e->cell[index[i]];
         if (c->seed != e->cell[index[0]].seed) continue;
         if (o->threads > 0) c->train.threads = o->threads;
+        if (o->recompute) c->train.recompute = true;
+        if (o->group_lengths) c->train.group_lengths = true;
         chosen[out->cells++] = c;
     }
     out->cell = chosen;
@@ -111,8 +115,9 @@ static status measure_parts(struct bench_report *r, const struct bench_options *
     struct experiment e;
     struct bench_cells cells;
     TRY(choose_parts(o->parts, r->arena, on));
-    FAIL_IF(!experiment && (*o->filter || *o->random_config), ST_USAGE,
-            "--filter and --random-config are about the cells of an experiment: bench EXPERIMENT.ini");
+    FAIL_IF(!experiment && (*o->filter || *o->random_config || o->recompute || o->group_lengths), ST_USAGE,
+            "--filter, --random-config, --recompute and --group-lengths are about the cells of an experiment: bench "
+            "EXPERIMENT.ini");
     on[PART_CELLS] = on[PART_CELLS] && experiment;
     if (on[PART_CELLS]) {
         TRY(read_experiment(experiment, o, r->arena, &e));

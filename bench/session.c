@@ -4,6 +4,7 @@
 #include <string.h>
 #include "bench/stop.h"
 #include "core/file.h"
+#include "core/lap.h"
 #include "core/ops.h"
 #include "models/stored_file.h"
 #include "models/language.h"
@@ -168,8 +169,8 @@ status session_micro(struct session *s, const struct batch *batch, uint64_t step
     return st;
 }
 
-status session_update(struct session *s, const struct adamw *adamw, double lr, double clip, uint64_t step,
-                      double *penalty, double *grad_norm)
+static status update(struct session *s, const struct adamw *adamw, double lr, double clip, uint64_t step,
+                     double *penalty, double *grad_norm)
 {
     const struct method *m = s->run.method;
     *penalty = 0;
@@ -182,6 +183,15 @@ status session_update(struct session *s, const struct adamw *adamw, double lr, d
             (unsigned long long)step);
     adamw_step(adamw, &s->reg, lr, (long)step + 1);
     return m->step_end ? m->step_end(&s->run) : ST_OK;
+}
+
+status session_update(struct session *s, const struct adamw *adamw, double lr, double clip, uint64_t step,
+                      double *penalty, double *grad_norm)
+{
+    enum lap before = lap_begin(LAP_UPDATE);
+    status st = update(s, adamw, lr, clip, step, penalty, grad_norm);
+    lap_end(before);
+    return st;
 }
 
 /* ---- evaluation ---- */

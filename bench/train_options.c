@@ -46,7 +46,7 @@ const struct option train_option_table[] = {
     {"group_lengths", OPT_BOOL, AT(group_lengths), 0, 0, "no", NULL, "batches of similar length instead of random ones",
      0},
     {"recompute", OPT_BOOL, AT(recompute), 0, 0, "no", NULL,
-     "decoders: run blocks again in the backward pass instead of keeping them; changes no result", OPTION_NO_ID},
+     "run blocks again in the backward pass instead of keeping them: less memory, the same result", OPTION_NO_ID},
     {"precision", OPT_ENUM, AT(precision), 0, 0, "f32", "f32", "arithmetic of the network", 0},
     {"gemm", OPT_ENUM, AT(gemm), 0, 0, "own", "own|openblas",
      "matrix products; openblas gives other bits on other processors", 0},

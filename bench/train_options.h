@@ -34,7 +34,7 @@ struct train_options {
     int protocol;
     const char *init_from; /* another run's adapter (.safetensors) or peft folder; "" none */
     int save_adapter;
-    int recompute;     /* keep only block inputs of decoders, run blocks again in the backward pass */
+    int recompute;     /* keep only the blocks' inputs, run blocks again in the backward pass */
     int group_lengths; /* 0 random batches, 1 grouped by length */
     /* numerics */
     int precision; /* f32 */

@@ -4,6 +4,7 @@
 
 #include "core/gemm.h"
 #include "core/ops.h"
+#include "core/parallel.h"
 #include "core/wsrc.h"
 
 static real factor(const struct lowrank *l, int i)
@@ -32,13 +33,110 @@ static struct wsrc source_of_b(const struct lowrank *l)
     return (struct wsrc){.rows = l->out, .cols = l->hi - l->lo, .tile = scaled_b, .bits = 32, .ctx = l};
 }
 
-void lowrank_forward(const struct lowrank *l, const struct mat *x, struct mat *z, struct mat *y)
+/* y += z (B diag(s e))'. The scaled factor is laid out as [hi-lo, out] once, where the product reads its rows as they
+ * lie; as a source of tiles every piece of the product would scale it anew. */
+static void expand(const struct lowrank *l, const struct mat *z, real *scaled, struct mat *y)
+{
+    int n = l->hi - l->lo;
+    for (int c = 0; c < n; c++) {
+        real f = factor(l, l->lo + c), *to = scaled + (size_t)c * (size_t)l->out;
+        const real *from = l->b + l->lo + c;
+        for (int r = 0; r < l->out; r++) to[r] = from[(size_t)r * (size_t)l->r] * f;
+    }
+    gemm(z->rows, l->out, n, (struct gemm_in){.p = z->a + l->lo, .ld = z->ld},
+         (struct gemm_in){.p = scaled, .ld = l->out}, y->a, y->ld, true);
+}
+
+void lowrank_forward(const struct lowrank *l, const struct mat *x, struct mat *z, real *work, struct mat *y)
 {
     int n = l->hi - l->lo;
     gemm(x->rows, n, l->in, (struct gemm_in){.p = x->a, .ld = x->ld}, rows_of_a(l, true), z->a + l->lo, z->ld, false);
-    struct wsrc b = source_of_b(l);
-    gemm(x->rows, l->out, n, (struct gemm_in){.p = z->a + l->lo, .ld = z->ld}, (struct gemm_in){.w = &b, .trans = true},
-         y->a, y->ld, true);
+    expand(l, z, work, y);
+}
+
+/* ---- sums over tokens ----------------------------------------------------------------------------------------------
+ *
+ * The gradients of both factors are sums over the rows of a large matrix that is read once: time is what memory takes.
+ * So a piece owns some columns and goes down the rows in chunks, each a product that goes on with the sums of the one
+ * before; what the next chunk reads is called for meanwhile. A chain over k that is stored and taken up again has the
+ * same bits. */
+
+enum {
+    SUM_RANK = 24,    /* more rank rows, and the product's own way of packing pays */
+    SUM_NARROW = 128, /* columns of a piece */
+    SUM_WIDE = 512,   /* of a piece of a wide matrix, whose rows lie far apart */
+    SUM_CHUNK = 128,  /* rows */
+    SUM_SHORT = 16,   /* rows where they lie whole pages apart and so share few places of the near cache */
+    PAGE = 4096 / sizeof(real),
+    LINE = 64 / sizeof(real)
+};
+
+struct sums {
+    const struct mat *x; /* [T, cols] */
+    const real *g;       /* [T, rank], row distance ldg */
+    int rank, ldg;
+    real *c; /* [rank, cols], or [cols, rank] when turned; row distance ldc */
+    int ldc;
+    bool turned;
+    int width, chunk;
+};
+
+static void call_for(const struct mat *x, int row, int rows, int col, int cols)
+{
+    for (int i = row; i < row + rows && i < x->rows; i++)
+        for (int c = 0; c < cols; c += LINE) __builtin_prefetch(mat_row(x, i) + col + c, 0, 2);
+}
+
+static void copy_turned(const struct sums *s, int col, int cols, real *own, bool back)
+{
+    for (int j = 0; j < cols; j++) {
+        real *theirs = s->c + (size_t)(col + j) * (size_t)s->ldc;
+        for (int i = 0; i < s->rank; i++)
+            if (back)
+                theirs[i] = own[i * cols + j];
+            else
+                own[i * cols + j] = theirs[i];
+    }
+}
+
+static void sum_piece(void *ctx, int piece, int thread)
+{
+    (void)thread;
+    const struct sums *s = ctx;
+    const struct mat *x = s->x;
+    real own[SUM_RANK * SUM_WIDE], *c = s->c;
+    int col = piece * s->width, cols = x->cols - col < s->width ? x->cols - col : s->width, ldc = s->ldc;
+    if (s->turned) {
+        copy_turned(s, col, cols, own, false);
+        c = own, ldc = cols;
+    } else {
+        c += col;
+    }
+    call_for(x, 0, s->chunk, col, cols);
+    for (int row = 0; row < x->rows; row += s->chunk) {
+        int rows = x->rows - row < s->chunk ? x->rows - row : s->chunk;
+        call_for(x, row + s->chunk, s->chunk, col, cols);
+        gemm_serial(s->rank, cols, rows,
+                    (struct gemm_in){.p = s->g + (size_t)row * (size_t)s->ldg, .ld = s->ldg, .trans = true},
+                    (struct gemm_in){.p = mat_row(x, row) + col, .ld = x->ld}, c, ldc, true);
+    }
+    if (s->turned) copy_turned(s, col, cols, own, true);
+}
+
+void lowrank_sums(const real *g, int ldg, int rank, const struct mat *x, real *c, int ldc, bool turned)
+{
+    struct gemm_in some = {.p = g, .ld = ldg, .trans = !turned}, all = {.p = x->a, .ld = x->ld, .trans = turned};
+    if (rank > SUM_RANK || gemm_backend() != GEMM_OWN) {
+        if (turned)
+            gemm(x->cols, rank, x->rows, all, some, c, ldc, true);
+        else
+            gemm(rank, x->cols, x->rows, some, all, c, ldc, true);
+        return;
+    }
+    struct sums s = {x, g, rank, ldg, c, ldc, turned, .width = SUM_NARROW, .chunk = SUM_CHUNK};
+    if (x->cols > 2 * SUM_WIDE) s.width = SUM_WIDE;
+    if (x->ld % PAGE == 0) s.chunk = SUM_SHORT;
+    parallel_for((x->cols + s.width - 1) / s.width, sum_piece, &s);
 }
 
 /* out[:, from..hi) = in[:, from..hi) o (s e) */
@@ -66,16 +164,14 @@ void lowrank_backward(const struct lowrank *l, const struct mat *x, const struct
     struct gemm_in up = {.p = dy->a, .ld = dy->ld};
     if (trained > 0 && db != NULL) { /* db += dy' (z o s e) */
         scale_columns(l, from, z, scratch);
-        gemm(l->out, trained, rows, (struct gemm_in){.p = dy->a, .ld = dy->ld, .trans = true},
-             (struct gemm_in){.p = scratch->a + from, .ld = scratch->ld}, db + from, l->r, true);
+        lowrank_sums(scratch->a + from, scratch->ld, trained, dy, db + from, l->r, true);
     }
     struct gemm_in b = {.p = l->b + l->lo, .ld = l->r};
     gemm(rows, n, l->out, up, b, scratch->a + l->lo, scratch->ld, false); /* g = dy B */
     if (de != NULL) add_de(l, from, z, scratch, de);
     scale_columns(l, l->lo, scratch, scratch);
     if (trained > 0 && da != NULL)
-        gemm(trained, l->in, rows, (struct gemm_in){.p = scratch->a + from, .ld = scratch->ld, .trans = true},
-             (struct gemm_in){.p = x->a, .ld = x->ld}, da + (size_t)from * (size_t)l->in, l->in, true);
+        lowrank_sums(scratch->a + from, scratch->ld, trained, x, da + (size_t)from * (size_t)l->in, l->in, false);
     if (dx != NULL)
         gemm(rows, l->in, n, (struct gemm_in){.p = scratch->a + l->lo, .ld = scratch->ld}, rows_of_a(l, false), dx->a,
              dx->ld, true);
@@ -100,10 +196,12 @@ status lowrank_apply(const struct lowrank *l, const struct dropout *drop, const 
                      struct arena *tape, struct arena *scratch, void **z, struct mat *y)
 {
     struct mat in, inner;
+    real *work;
     struct arena_mark mark = arena_mark(scratch);
     TRY(mat_new(tape ? tape : scratch, x->rows, l->r, &inner));
     TRY(dropped(drop, row_key, x, scratch, &in));
-    lowrank_forward(l, &in, &inner, y);
+    NEW(work, scratch, (size_t)l->r * (size_t)l->out);
+    lowrank_forward(l, &in, &inner, work, y);
     arena_reset(scratch, mark);
     *z = tape ? inner.a : NULL;
     return ST_OK;

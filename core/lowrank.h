@@ -3,6 +3,7 @@
 #ifndef PG_CORE_LOWRANK_H
 #define PG_CORE_LOWRANK_H
 
+#include <stdbool.h>
 #include "core/arena.h"
 #include "core/real.h"
 #include "core/rng.h"
@@ -16,13 +17,17 @@ struct lowrank {
     double scale; /* s */
 };
 
-/* z [T, r] receives x A' (columns lo..hi), kept by the caller for backward. */
-void lowrank_forward(const struct lowrank *, const struct mat *x, struct mat *z, struct mat *y);
+/* z [T, r] receives x A' (columns lo..hi), kept by the caller for backward. work: (hi - lo) * out. */
+void lowrank_forward(const struct lowrank *, const struct mat *x, struct mat *z, real *work, struct mat *y);
 
 /* With dy given: da [r,in] +=, db [out,r] +=, de [r] +=, dx += (each NULL: not wanted). z as kept.
  * train_lo: rows below it get no gradient (DyLoRA frozen); normally = lo. scratch: [T, r]. */
 void lowrank_backward(const struct lowrank *, const struct mat *x, const struct mat *z, const struct mat *dy, real *da,
                       real *db, real *de, int train_lo, struct mat *scratch, struct mat *dx);
+
+/* c [rank, cols] += g' x, or c [cols, rank] += x' g when turned; x [T, cols], g [T, rank]; ldg and ldc: row distances.
+ * The bits of the product (gemm.h), faster for a few rank rows and many tokens. */
+void lowrank_sums(const real *g, int ldg, int rank, const struct mat *x, real *c, int ldc, bool turned);
 
 /* ---- the update as an adapter uses it: dropout on its input, memory from arenas ------------------------------------
  */

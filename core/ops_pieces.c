@@ -1,5 +1,6 @@
 #include "core/ops_pieces.h"
 
+#include "core/lap.h"
 #include "core/parallel.h"
 #include "core/row_kernels.h"
 
@@ -23,7 +24,9 @@ void over_rows(int rows, int cols, void (*fn)(const void *ctx, int r0, int r1), 
 {
     if (rows <= 0 || cols <= 0) return;
     struct pieces p = {rows, PIECE / cols > 1 ? PIECE / cols : 1, fn, ctx};
+    enum lap before = lap_begin(LAP_ROWS);
     parallel_for((rows + p.step - 1) / p.step, run_rows, &p);
+    lap_end(before);
 }
 
 static void run_columns(void *ctx, int i, int thread)
@@ -39,8 +42,10 @@ void over_columns(int rows, int cols, void (*fn)(const void *ctx, int c0, int n)
     if (rows <= 0 || cols <= 0) return;
     struct pieces p = {cols, COLUMN_BLOCK, fn, ctx};
     int n = (cols + p.step - 1) / p.step;
+    enum lap before = lap_begin(LAP_ROWS);
     if ((long long)rows * cols >= 2 * PIECE)
         parallel_for(n, run_columns, &p);
     else
         for (int i = 0; i < n; i++) run_columns(&p, i, 0);
+    lap_end(before);
 }

@@ -3,6 +3,7 @@
 
 #include <string.h>
 #include "core/gemm.h"
+#include "core/lap.h"
 #include "core/ops.h"
 #include "core/parallel.h"
 
@@ -221,7 +222,9 @@ status attention_forward(const struct attention *a, struct pass *pass, const str
     struct arena_mark mark = arena_mark(pass->scratch);
     struct job j = {.a = a, .pass = pass, .plan = plan, .data = data, .out = out};
     TRY(job_work(&j, pass->scratch));
+    enum lap before = lap_begin(LAP_ATTENTION);
     parallel_for(plan->n * a->heads, forward_piece, &j);
+    lap_end(before);
     arena_reset(pass->scratch, mark);
     return ST_OK;
 }
@@ -256,12 +259,14 @@ status attention_backward(const struct attention *a, struct pass *pass, const st
     TRY(job_work(&j, pass->scratch));
     TRY(lanes_new(plan, &grads->rel_k, pass->scratch, &j.lane_k));
     TRY(lanes_new(plan, &grads->rel_q, pass->scratch, &j.lane_q));
+    enum lap before = lap_begin(LAP_ATTENTION);
     if (j.lane_k || j.lane_q)
         parallel_for(plan->lanes * a->heads, backward_lane, &j);
     else
         parallel_for(plan->n * a->heads, backward_piece, &j);
     lanes_sum(plan, j.lane_k);
     lanes_sum(plan, j.lane_q);
+    lap_end(before);
     arena_reset(pass->scratch, mark);
     return ST_OK;
 }

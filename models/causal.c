@@ -3,6 +3,7 @@
 
 #include <string.h>
 #include "core/gemm.h"
+#include "core/lap.h"
 #include "core/ops.h"
 #include "core/parallel.h"
 
@@ -230,7 +231,9 @@ status causal_forward(const struct causal *a, struct pass *pass, const struct ca
     struct arena_mark mark = arena_mark(pass->scratch);
     struct job j = {.a = a, .pass = pass, .plan = plan, .data = data, .out = out};
     TRY(job_work(&j, 1));
+    enum lap before = lap_begin(LAP_ATTENTION);
     parallel_for(plan->n * a->heads, forward_piece, &j);
+    lap_end(before);
     arena_reset(pass->scratch, mark);
     return ST_OK;
 }
@@ -244,7 +247,9 @@ status causal_backward(const struct causal *a, struct pass *pass, const struct c
     if (dk->a) op_zero(dk);
     if (dv->a) op_zero(dv);
     TRY(job_work(&j, 2));
+    enum lap before = lap_begin(LAP_ATTENTION);
     parallel_for(plan->n * a->kv_heads, backward_piece, &j);
+    lap_end(before);
     arena_reset(pass->scratch, mark);
     return ST_OK;
 }

@@ -1,6 +1,7 @@
 /* Heads of decoders and their place behind the final norm. See decoder.h. */
 #include <string.h>
 #include "core/gemm.h"
+#include "core/lap.h"
 #include "core/text.h"
 #include "models/decoder.h"
 #include "models/head.h"
@@ -63,7 +64,10 @@ status decoder_logits(const struct decoder *d, struct pass *pass, const struct d
     struct arith_call call = pass_call(pass, d->who_output);
     struct wsrc w = param_source(d->output);
     struct mat x = mat_part(&t->state, r0, n, 0, t->state.cols);
-    return pass->arith->linear(&call, &x, &w, d->bias ? d->bias->data : NULL, logits);
+    enum lap before = lap_begin(LAP_LAYERS);
+    status st = pass->arith->linear(&call, &x, &w, d->bias ? d->bias->data : NULL, logits);
+    lap_end(before);
+    return st;
 }
 
 status decoder_head_forward(const struct decoder *d, struct pass *pass, struct decoder_tape *t, struct mat *logits)
@@ -93,12 +97,14 @@ status decoder_logits_backward(const struct decoder *d, struct pass *pass, const
     struct arith_call call = pass_call(pass, d->who_output);
     struct wsrc w = param_source(d->output);
     struct mat x = mat_part(&t->state, r0, n, 0, t->state.cols);
+    enum lap before = lap_begin(LAP_LAYERS);
     if (dstate->a) {
         struct mat dx = mat_part(dstate, r0, n, 0, dstate->cols);
         TRY(pass->arith->linear_dx(&call, dlogits, &w, &dx, false));
     }
     if (param_trained(d->output)) TRY(pass->arith->linear_dw(&call, &x, dlogits, d->output->grad, d->output->cols));
     if (d->bias && d->bias->grad) bias_backward(dlogits, d->bias->grad);
+    lap_end(before);
     return ST_OK;
 }
 

@@ -14,8 +14,9 @@ struct encoder_tape {
     struct mat table_raw, table; /* rows of the relative table before and after its norm */
     real *table_stats;
     struct embedding_saved embedding;
-    int first_kept;   /* blocks below it keep nothing */
-    struct mat input; /* of that block; a NULL unless it is needed again */
+    int first_kept; /* blocks below it keep nothing */
+    struct mat
+        *input; /* [layers] of a block; a NULL unless it is kept: the first's where it needs it, with recompute all */
     struct block_saved *block;
     struct head_saved head;
     bool first_only; /* the last block computed the first tokens only */
@@ -107,6 +108,7 @@ static status begin(const struct model *m, const struct encoder *e, struct pass 
     TRY(attention_plan_new(b, &t->all, heads, pass->tape, &t->plan_all));
     TRY(attention_plan_new(b, &t->first, heads, pass->tape, &t->plan_first));
     ZNEW(t->block, pass->tape, e->layers + 1);
+    ZNEW(t->input, pass->tape, e->layers + 1);
     if (e->relative) TRY(table_forward(e, pass, whole, t));
     return ST_OK;
 }
@@ -129,24 +131,27 @@ static status keep_hidden(struct pass *pass, const struct mat *x, struct mat *hi
     return ST_OK;
 }
 
-static status keep_input(const struct encoder *e, struct encoder_tape *t, const struct mat *x)
+static status keep_input(const struct model *m, struct encoder_tape *t, int layer, const struct mat *x)
 {
-    if (!block_needs_input(&e->block[t->first_kept])) return ST_OK;
-    TRY(mat_new(t->pass->tape, x->rows, x->cols, &t->input));
-    op_copy(x, &t->input);
+    const struct encoder *e = m->priv;
+    bool first = layer == t->first_kept && block_needs_input(&e->block[layer]);
+    if (!first && !m->spec.recompute) return ST_OK;
+    TRY(mat_new(t->pass->tape, x->rows, x->cols, &t->input[layer]));
+    op_copy(x, &t->input[layer]);
     return ST_OK;
 }
 
 /* x is replaced by the last hidden states. */
-static status run_blocks(const struct encoder *e, struct encoder_tape *t, struct mat *x, struct mat *spare,
+static status run_blocks(const struct model *m, struct encoder_tape *t, struct mat *x, struct mat *spare,
                          struct mat *hidden)
 {
+    const struct encoder *e = m->priv;
     struct pass *pass = t->pass;
     for (int i = 0; i < e->layers; i++) {
         struct block_pass c = block_pass_of(e, t, i);
-        bool keep = pass->keep && i >= t->first_kept;
+        bool back = pass->keep && i >= t->first_kept, keep = back && !m->spec.recompute;
         struct mat out = mat_of(spare->a, c.rows->n, spare->cols);
-        if (keep && i == t->first_kept) TRY(keep_input(e, t, x));
+        if (back) TRY(keep_input(m, t, i, x));
         struct arena_mark tape = arena_mark(pass->tape);
         TRY(block_forward(&e->block[i], &c, x, keep, &t->block[i], &out));
         if (!keep) arena_reset(pass->tape, tape);
@@ -174,7 +179,7 @@ static status forward(struct model *m, struct pass *pass, struct mat *logits, st
     bool keep_embedding = pass->keep && embedding_trained(&e->embedding);
     TRY(embedding_forward(&e->embedding, pass, keep_embedding ? &t->embedding : NULL, &x));
     TRY(keep_hidden(pass, &x, hidden, 0));
-    TRY(run_blocks(e, t, &x, &spare, hidden));
+    TRY(run_blocks(m, t, &x, &spare, hidden));
     bool first_only = t->first_only && e->layers > 0;
     TRY(head_forward(&e->head, pass, &t->first, first_only, &x, &t->head, logits));
     arena_reset(pass->scratch, mark);
@@ -203,26 +208,43 @@ static status table_backward(const struct encoder *e, struct pass *pass, const s
 static status block_input(const struct encoder *e, const struct encoder_tape *t, int layer, struct mat *room,
                           struct mat *x)
 {
-    *x = (struct mat){0};
-    if (!block_needs_input(&e->block[layer])) return ST_OK;
-    *x = layer == t->first_kept ? t->input : *room;
-    if (layer == t->first_kept) return ST_OK;
+    *x = t->input[layer];
+    if (x->a || !block_needs_input(&e->block[layer])) return ST_OK;
+    *x = *room;
     struct block_pass below = block_pass_of(e, t, layer - 1);
     return block_output(&e->block[layer - 1], &below, &t->block[layer - 1], x);
 }
 
-static status blocks_backward(const struct encoder *e, struct pass *pass, struct encoder_tape *t, struct mat *d,
-                              struct mat *spare, struct mat *dtable)
+/* One block; with recompute its forward pass first, once more. room: working memory of a block's output. */
+static status block_back(const struct model *m, struct encoder_tape *t, int layer, struct mat *d, struct mat *dx,
+                         struct mat *dtable, struct mat *room)
 {
+    const struct encoder *e = m->priv;
+    struct pass *pass = t->pass;
+    struct block_pass c = block_pass_of(e, t, layer);
+    struct arena_mark tape = arena_mark(pass->tape);
+    struct mat x;
+    if (m->spec.recompute) {
+        struct mat out = mat_of(room->a, c.rows->n, room->cols);
+        TRY(block_forward(&e->block[layer], &c, &t->input[layer], true, &t->block[layer], &out));
+    }
+    TRY(block_input(e, t, layer, room, &x));
+    TRY(block_backward(&e->block[layer], &c, &x, &t->block[layer], d, dx, dtable));
+    if (m->spec.recompute) arena_reset(pass->tape, tape);
+    return ST_OK;
+}
+
+static status blocks_backward(const struct model *m, struct encoder_tape *t, struct mat *d, struct mat *spare,
+                              struct mat *dtable)
+{
+    const struct encoder *e = m->priv;
     struct mat room;
-    TRY(mat_new(pass->scratch, spare->rows, spare->cols, &room));
+    TRY(mat_new(t->pass->scratch, spare->rows, spare->cols, &room));
     for (int i = e->layers - 1; i >= t->first_kept; i--) {
-        struct block_pass c = block_pass_of(e, t, i);
         bool below = i > t->first_kept || embedding_trained(&e->embedding);
-        struct mat x, dx = {0};
+        struct mat dx = {0};
         if (below) dx = mat_of(spare->a, spare->rows, spare->cols);
-        TRY(block_input(e, t, i, &room, &x));
-        TRY(block_backward(&e->block[i], &c, &x, &t->block[i], d, &dx, dtable));
+        TRY(block_back(m, t, i, d, &dx, dtable, &room));
         spare->a = d->a;
         *d = dx;
     }
@@ -248,7 +270,7 @@ static status backward(struct model *m, struct pass *pass, const struct mat *dlo
             TRY(mat_new(pass->scratch, t->rel->rows, width, &dtable));
             op_zero(&dtable);
         }
-        TRY(blocks_backward(e, pass, t, &d, &spare, &dtable));
+        TRY(blocks_backward(m, t, &d, &spare, &dtable));
         TRY(table_backward(e, pass, t, &dtable));
         if (embedding_trained(&e->embedding)) TRY(embedding_backward(&e->embedding, pass, &t->embedding, &d));
     }

@@ -26,7 +26,7 @@ struct model_spec {
     const struct model_config *shape;
     double cls_dropout; /* < 0: the config's; the other rates likewise */
     double hidden_dropout, attn_dropout;
-    bool recompute;   /* decoders: keep only every block's input for the backward pass and run the block again there;
+    bool recompute;   /* keep only every block's input for the backward pass and run the block again there;
                          the same bits, less memory */
     int train_pooler; /* -1: HF convention (trained when new or not part of the backbone), 0 frozen, 1 trained */
 };

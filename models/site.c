@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "core/gemm.h"
+#include "core/lap.h"
 #include "core/ops.h"
 #include "core/text.h"
 
@@ -27,13 +28,21 @@ int role_by_name(const char *name)
 status site_forward(struct use *u, const struct mat *x, struct mat *y)
 {
     const struct site *s = u->site;
-    return s->ops && s->ops->forward ? s->ops->forward(u, x, y) : base_forward(u, x, y);
+    if (!s->ops || !s->ops->forward) return base_forward(u, x, y);
+    enum lap before = lap_begin(LAP_ADAPTERS);
+    status st = s->ops->forward(u, x, y);
+    lap_end(before);
+    return st;
 }
 
 status site_backward(struct use *u, const struct mat *x, const struct mat *dy, struct mat *dx)
 {
     const struct site *s = u->site;
-    return s->ops && s->ops->backward ? s->ops->backward(u, x, dy, dx) : base_backward(u, x, dy, dx);
+    if (!s->ops || !s->ops->backward) return base_backward(u, x, dy, dx);
+    enum lap before = lap_begin(LAP_ADAPTERS);
+    status st = s->ops->backward(u, x, dy, dx);
+    lap_end(before);
+    return st;
 }
 
 static struct arith_call call_of(const struct use *u)
@@ -65,16 +74,15 @@ status base_forward(struct use *u, const struct mat *x, struct mat *y)
     }
     struct arith_call call = call_of(u);
     struct wsrc w = live_weight(s);
-    return u->pass->arith->linear(&call, x, &w, s->bias ? s->bias->data : NULL, y);
+    enum lap before = lap_begin(LAP_LAYERS);
+    status st = u->pass->arith->linear(&call, x, &w, s->bias ? s->bias->data : NULL, y);
+    lap_end(before);
+    return st;
 }
 
-status base_backward(struct use *u, const struct mat *x, const struct mat *dy, struct mat *dx)
+static status linear_backward(const struct use *u, const struct mat *x, const struct mat *dy, struct mat *dx)
 {
     const struct site *s = u->site;
-    if (s->kind == SITE_POINT) {
-        if (dx) op_add(dy, dx);
-        return ST_OK;
-    }
     struct arith_call call = call_of(u);
     if (dx) {
         struct wsrc w = live_weight(s);
@@ -83,6 +91,18 @@ status base_backward(struct use *u, const struct mat *x, const struct mat *dy, s
     if (param_trained(s->weight)) TRY(u->pass->arith->linear_dw(&call, x, dy, s->weight->grad, s->weight->cols));
     if (s->bias && s->bias->grad) bias_backward(dy, s->bias->grad);
     return ST_OK;
+}
+
+status base_backward(struct use *u, const struct mat *x, const struct mat *dy, struct mat *dx)
+{
+    if (u->site->kind == SITE_POINT) {
+        if (dx) op_add(dy, dx);
+        return ST_OK;
+    }
+    enum lap before = lap_begin(LAP_LAYERS);
+    status st = linear_backward(u, x, dy, dx);
+    lap_end(before);
+    return st;
 }
 
 /* ---- for adapters ---- */

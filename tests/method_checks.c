@@ -106,6 +106,25 @@ const char *check_threads(const struct probe *p)
     return verdict;
 }
 
+const char *check_recompute(const struct probe *p)
+{
+    struct session kept, again;
+    double loss;
+    NEED_OK(probe_open(p, 0.1, &kept));
+    NEED_OK(probe_open(p, 0.1, &again));
+    again.model->spec.recompute = true;
+    NEED_OK(probe_train(&kept, 0, PROBE_STEPS));
+    NEED_OK(probe_train(&again, 0, PROBE_STEPS));
+    NEED_OK(probe_gradients(&kept, PROBE_STEPS, 1, &loss));
+    NEED_OK(probe_gradients(&again, PROBE_STEPS, 1, &loss));
+    const char *where = difference(&kept, &again, PART_DATA);
+    if (!where) where = difference(&kept, &again, PART_GRAD);
+    const char *verdict = where ? broken("running blocks again in the backward pass changes %s", where) : NULL;
+    session_close(&kept);
+    session_close(&again);
+    return verdict;
+}
+
 const char *check_eval_batch(const struct probe *p)
 {
     static const int sizes[] = {1, 7, PROBE_EXAMPLES};
@@ -501,12 +520,19 @@ const char *check_memory(const struct probe *p)
 }
 
 const struct named_check method_checks[] = {
-    {"repeatable", check_repeatable}, {"threads", check_threads},
-    {"eval batch", check_eval_batch}, {"eval neutral", check_eval_neutral},
-    {"resume", check_resume},         {"accumulation", check_accumulation},
-    {"gradients", check_gradients},   {"identity", check_identity},
-    {"merge", check_merge},           {"counts", check_counts},
-    {"frozen", check_frozen},         {NULL, NULL},
+    {"repeatable", check_repeatable},
+    {"threads", check_threads},
+    {"recompute", check_recompute},
+    {"eval batch", check_eval_batch},
+    {"eval neutral", check_eval_neutral},
+    {"resume", check_resume},
+    {"accumulation", check_accumulation},
+    {"gradients", check_gradients},
+    {"identity", check_identity},
+    {"merge", check_merge},
+    {"counts", check_counts},
+    {"frozen", check_frozen},
+    {NULL, NULL},
 };
 const struct named_check slow_checks[] = {{"limits", check_limits}, {"memory", check_memory}, {NULL, NULL}};
 

@@ -10,6 +10,7 @@
 typedef const char *method_check(const struct probe *);
 method_check check_repeatable;   /* forward again, without saving, with poisoned memory: same bits */
 method_check check_threads;      /* 1, 2, 3, 8 threads: same bits of gradients, steps and predictions */
+method_check check_recompute;    /* blocks run again in the backward pass: same bits */
 method_check check_eval_batch;   /* 1, 7, 32 examples at a time: same bits */
 method_check check_eval_neutral; /* evaluating every variant between steps changes nothing */
 method_check check_resume;       /* a run continued from the registry's tensors alone: same bits */

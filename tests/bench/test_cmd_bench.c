@@ -69,6 +69,20 @@ START_TEST(quartiles)
 }
 END_TEST
 
+/* The components of a phase: they fill its time, and those are there that must be. */
+static void check_shares(const json_t *row, bool adapters, bool update)
+{
+    static const char *const always[] = {"layers", "attention", "row operations"};
+    const json_t *share = json_object_get(row, "shares_of_time"), *v;
+    const char *name;
+    double sum = 0;
+    json_object_foreach((json_t *)share, name, v) sum += json_number_value(v);
+    ck_assert_double_eq_tol(sum, 1, 0.01);
+    for (int i = 0; i < 3; i++) ck_assert(number(share, always[i]) > 0);
+    ck_assert(!adapters || number(share, "adapters") > 0);
+    ck_assert((number(share, "update") > 0) == update);
+}
+
 static const char experiment[] =
     "[experiment]\nmodel = mini\ntasks = mini_cola\nseeds = 1, 2\nmethods = lora, none\n"
     "[train]\nbatch = 4\nmicro_batch = 3\nlr = 1e-3\n[row lora]\nrank = 2\nsites = query+value\n";
@@ -94,6 +108,7 @@ START_TEST(cells_of_an_experiment)
         ck_assert_double_eq(number(row, "examples_a_batch"), i % 2 ? 32 : 4);
         ck_assert(number(row, "tokens_a_second") > 0 && number(row, "gflop_a_token") > 0);
         ck_assert(number(row, "share_of_roof") > 0 && number(row, "peak_rss_bytes") > 1e6);
+        check_shares(row, i == 0, i % 2 == 0);
     }
     const json_t *lora = json_array_get(rows, 0), *none = json_array_get(rows, 2);
     ck_assert(number(lora, "gflop_a_token") > 1.5 * number(none, "gflop_a_token")); /* the head alone needs no dx */
@@ -105,6 +120,24 @@ START_TEST(cells_of_an_experiment)
     json_decref(json);
     ck_fails(BENCH(NULL, ini, "--filter", "nothing"), ST_USAGE, "nothing");
     ck_fails(BENCH(NULL, ini, "--random-config", "/nowhere/at/all"), ST_INPUT, "/nowhere/at/all");
+}
+END_TEST
+
+/* Peaks are those of the process: less memory first. */
+START_TEST(recomputing_takes_less)
+{
+    json_t *json;
+    char ini[4200];
+    double peak[2];
+    snprintf(ini, sizeof ini, "%s", in_dir("again.ini"));
+    ck_ok(file_write_atomic(ini, experiment, sizeof experiment - 1));
+    for (int i = 0; i < 2; i++) {
+        ck_ok(BENCH(&json, ini, "--parts", "cells", "--filter", "lora*", "--steps", "1", "--group-lengths", "yes",
+                    "--recompute", i ? "no" : "yes"));
+        peak[i] = number(json_array_get(json_object_get(json, "cells"), 0), "peak_arena_bytes");
+        json_decref(json);
+    }
+    ck_assert_double_gt(peak[1], peak[0]);
 }
 END_TEST
 
@@ -156,9 +189,10 @@ START_TEST(refusals)
     ck_fails(BENCH(NULL, "--parts", ""), ST_USAGE, "--parts");
     ck_fails(BENCH(NULL, "--filter", "lora*"), ST_USAGE, "EXPERIMENT.ini");
     ck_fails(BENCH(NULL, "--random-config", "/tmp"), ST_USAGE, "EXPERIMENT.ini");
+    ck_fails(BENCH(NULL, "--recompute", "yes"), ST_USAGE, "EXPERIMENT.ini");
     ck_fails(BENCH(NULL, "no_such_experiment"), ST_USAGE, "no_such_experiment");
 }
 END_TEST
 
-PG_TESTS(TEST(quartiles), TEST(cells_of_an_experiment), TEST(products_and_operations), TEST(flops_of_a_batch),
-         TEST(refusals))
+PG_TESTS(TEST(quartiles), TEST(recomputing_takes_less), TEST(cells_of_an_experiment), TEST(products_and_operations),
+         TEST(flops_of_a_batch), TEST(refusals))

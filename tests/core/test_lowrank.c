@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include "core/gemm.h"
 #include "core/lowrank.h"
 #include "core/parallel.h"
 
@@ -11,7 +12,7 @@ enum { T = 45, IN = 50, OUT = 37, R = 9 };
 
 static struct {
     real a[R * IN], b[OUT * R], e[R], x[T * IN], z[T * R], y[T * OUT], dy[T * OUT], da[R * IN], db[OUT * R], de[R];
-    real dx[T * IN], scratch[T * R];
+    real dx[T * IN], scratch[T * R], work[R * OUT];
 } v;
 static double y_old[T * OUT], da0[R * IN], db0[OUT * R], de0[R], dx0[T * IN];
 
@@ -70,7 +71,7 @@ START_TEST(forward_and_backward)
     by_formula(lo, hi, train_lo, 1.25, cases[_i].e);
     struct mat x = mat_of(v.x, T, IN), z = mat_of(v.z, T, R), y = mat_of(v.y, T, OUT), dy = mat_of(v.dy, T, OUT);
     struct mat scratch = mat_of(v.scratch, T, R), dx = mat_of(v.dx, T, IN);
-    lowrank_forward(&l, &x, &z, &y);
+    lowrank_forward(&l, &x, &z, v.work, &y);
     ck_assert_double_le(worst(v.y, y_old, T * OUT), 2e-5);
     lowrank_backward(&l, &x, &z, &dy, v.da, v.db, cases[_i].e ? v.de : NULL, train_lo, &scratch, &dx);
     ck_assert_double_le(worst(v.da, da0, R * IN), 1e-4);
@@ -87,7 +88,7 @@ START_TEST(without_dx)
     by_formula(0, R, 0, 0.5, false);
     struct mat x = mat_of(v.x, T, IN), z = mat_of(v.z, T, R), y = mat_of(v.y, T, OUT), dy = mat_of(v.dy, T, OUT);
     struct mat scratch = mat_of(v.scratch, T, R);
-    lowrank_forward(&l, &x, &z, &y);
+    lowrank_forward(&l, &x, &z, v.work, &y);
     lowrank_backward(&l, &x, &z, &dy, v.da, v.db, NULL, 0, &scratch, NULL);
     ck_assert_double_le(worst(v.da, da0, R * IN), 1e-4);
     ck_assert_double_le(worst(v.db, db0, OUT * R), 1e-4);
@@ -135,7 +136,7 @@ START_TEST(as_an_adapter_uses_it)
     struct mat y2 = mat_of(v.y, T, OUT), dy = mat_of(v.dy, T, OUT), work = mat_of(v.scratch, T, R);
     struct mat din = mat_of(dx, T, IN), dx2 = mat_of(v.dx, T, IN);
     dropout_rows(&drop, key, &in, 0);
-    lowrank_forward(&l, &in, &z, &y2);
+    lowrank_forward(&l, &in, &z, v.work, &y2);
     ck_ok(lowrank_apply(&l, &drop, key, &x, tape, scratch, &kept, &y1));
     ck_assert_mem_eq(y, v.y, sizeof y);
     ck_ok(lowrank_apply(&l, &drop, key, &x, NULL, scratch, &none, &y1));
@@ -153,5 +154,37 @@ START_TEST(as_an_adapter_uses_it)
 }
 END_TEST
 
-PG_TESTS(LOOP_TEST(merging, 0, sizeof cases / sizeof cases[0]), TEST(as_an_adapter_uses_it),
-         LOOP_TEST(forward_and_backward, 0, sizeof cases / sizeof cases[0]), TEST(without_dx))
+/* Sums over tokens in pieces and chunks are the product, bit for bit: ranks on both sides of the limit, widths of one
+ * piece, of several and of rows that lie whole pages apart, any number of threads. */
+START_TEST(sums_are_products)
+{
+    static const int ranks[] = {1, 8, 24, 25}, widths[] = {1, 50, 300, 1024, 1100}, heights[] = {1, 17, 129, 300};
+    int rank = ranks[_i % 4], cols = widths[_i / 4], ldg = rank + 3, ldc = cols + 5;
+    struct arena *arena = arena_new("sums");
+    const struct rng rng = {.seed = 8};
+    size_t size = (size_t)(rank + 3) * (size_t)(cols + 5);
+    real *g = arena_alloc(arena, sizeof *g * 300 * (size_t)ldg), *c = arena_alloc(arena, sizeof *c * size);
+    real *want = arena_alloc(arena, sizeof *want * size);
+    struct mat x = mat_of(arena_alloc(arena, sizeof(real) * 300 * (size_t)cols), 300, cols);
+    rng_fill_uniform(&rng, "x", x.a, 300 * (size_t)cols, -1, 1);
+    rng_fill_uniform(&rng, "g", g, 300 * (size_t)ldg, -1, 1);
+    for (int i = 0; i < 4; i++)
+        for (int turned = 0; turned < 2; turned++) {
+            struct gemm_in some = {.p = g, .ld = ldg, .trans = !turned}, all = {.p = x.a, .ld = cols, .trans = turned};
+            int ld = turned ? rank + 3 : ldc;
+            x.rows = heights[i];
+            rng_fill_uniform(&rng, "c", want, size, -1, 1);
+            memcpy(c, want, sizeof *c * size);
+            gemm_reference(turned ? cols : rank, turned ? rank : cols, x.rows, turned ? all : some, turned ? some : all,
+                           want, ld, true);
+            parallel_set_threads(1 + i);
+            lowrank_sums(g, ldg, rank, &x, c, ld, turned);
+            ck_assert_mem_eq(c, want, sizeof *c * size);
+        }
+    arena_free(arena);
+}
+END_TEST
+
+PG_TESTS(LOOP_TEST(sums_are_products, 0, 20), LOOP_TEST(merging, 0, sizeof cases / sizeof cases[0]),
+         TEST(as_an_adapter_uses_it), LOOP_TEST(forward_and_backward, 0, sizeof cases / sizeof cases[0]),
+         TEST(without_dx))

@@ -5,7 +5,7 @@
 
 #include "tests/method_checks.h"
 
-enum { CHECKS = 11 };
+enum { CHECKS = 12 };
 
 START_TEST(keeps_its_promises)
 {
