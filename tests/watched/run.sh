@@ -30,7 +30,7 @@ threads)
         --errors-for-leak-kinds=definite --num-callers=30 --log-file=$work/log.%p"
     threads=1
     methods="lora, adalora, blora, qdylora, full_ft"
-    [ "$form" = memcheck ] || methods="blora"
+    [ "$form" = memcheck ] || methods="qdylora, blora"
     ;;
 esac
 cat >encoder.ini <<I
