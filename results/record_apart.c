@@ -28,7 +28,7 @@ struct request {
 };
 struct answer {
     uint64_t size;
-    int st;
+    int64_t st; /* as wide: nothing between the two is sent that was never set */
 };
 
 static struct {
@@ -107,7 +107,7 @@ static int serve(int fd)
     if (!receive_all(fd, image, (size_t)q.size)) return NOBODY_THERE;
     const struct itimerval time = {.it_value = {.tv_sec = SECONDS + (time_t)(q.size / SECOND_BYTES)}};
     setitimer(ITIMER_PROF, &time, NULL); /* its signal kills */
-    answer.st = (int)read_image(&q, image, a, &body);
+    answer.st = (int64_t)read_image(&q, image, a, &body);
     if (answer.st != ST_OK) {
         body.n = 0;
         if (text_put(&body, status_message()) != ST_OK) return NO_MEMORY;

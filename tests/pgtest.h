@@ -19,11 +19,14 @@
 
 /* ThreadSanitizer makes arithmetic some twenty times slower and sees a race in the first product that has one: where a
  * test goes through many shapes, it takes some of them then. */
-#if defined(__SANITIZE_THREAD__)
+#if defined(__has_feature) /* clang */
+#if __has_feature(thread_sanitizer)
 #define WATCHES_THREADS 1
-#elif defined(__has_feature)
-#define WATCHES_THREADS __has_feature(thread_sanitizer)
-#else
+#endif
+#elif defined(__SANITIZE_THREAD__) /* gcc */
+#define WATCHES_THREADS 1
+#endif
+#ifndef WATCHES_THREADS
 #define WATCHES_THREADS 0
 #endif
 
