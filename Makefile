@@ -171,7 +171,7 @@ $(OUT)/golden: $(patsubst %.c,$(OUT)/%.o,$(wildcard tests/golden/*.c)) $(LIB)
 $(OUT)/oom $(OUT)/iofault: $(OUT)/%: $(OUT)/tests/fault/%.o $(patsubst %.c,$(OUT)/%.o,$(wildcard tests/fault/fault_*.c)) $(TEST_LIB) $(LIB)
 	$(CC) -o $@ $^ -lcheck -lsubunit -lrt $(LDLIBS)
 
-$(OUT)/many_records: $(OUT)/tests/scale/many_records.o $(filter-out %/pgtest_main.o,$(TEST_LIB)) $(LIB)
+$(OUT)/many_records: $(OUT)/tests/scale/many_records.o $(TEST_LIB) $(LIB)
 	$(CC) -o $@ $^ $(CHECK) $(LDLIBS)
 
 # Large grids: planning, tables and merging of thousands of records, memory of several jobs, time to the first step.

@@ -27,20 +27,20 @@ static void write_one(const char *folder, int i)
     char id[SHA256_HEX];
     ck_assert(a && canon);
     sha256_of(canon, strlen(canon), id);
-    sample_write(&s, arena_printf(a, "%s/%s.h5", folder, id));
+    struct record r;
+    sample_record(&s, a, &r);
+    ck_ok(record_string(&r, "run/id", id));
+    ck_ok(record_write(&r, arena_printf(a, "%s/%s.h5", folder, id)));
     arena_free(a);
 }
 
-int main(int argc, char **argv)
+START_TEST(written)
 {
-    if (argc != 3 || atoi(argv[2]) < 1) {
-        fprintf(stderr, "usage: many_records FOLDER N\n");
-        return 2;
-    }
-    if (file_make_dirs(argv[1]) != ST_OK) {
-        fprintf(stderr, "%s\n", status_message());
-        return 4;
-    }
-    for (int i = 0; i < atoi(argv[2]); i++) write_one(argv[1], i);
-    return 0;
+    const char *folder = getenv("SCALE_FOLDER"), *n = getenv("SCALE_RECORDS");
+    ck_assert_msg(folder && n, "SCALE_FOLDER and SCALE_RECORDS say where and how many");
+    ck_ok(file_make_dirs(folder));
+    for (int i = 0; i < atoi(n); i++) write_one(folder, i);
 }
+END_TEST
+
+PG_TESTS(TEST(written))
