@@ -72,7 +72,7 @@ IN_ORDER := $(SLOW) $(filter-out $(SLOW),$(TESTS))
 JOBS     ?= $(shell nproc)
 
 .PHONY: all help check test unit test-programs double-programs sanitized-tests cli golden flips lint layers format asan ubsan tsan tsan-short fuzz double determinism \
-        determinism-short emulated-programs emulated-tests crash crash-short oom oom-short iofault iofault-short valgrind valgrind-short flips-short threads-watched reliability-short demo bench install clean mini FORCE
+        determinism-short emulated-programs emulated-tests crash crash-short oom oom-short iofault iofault-short valgrind valgrind-short scale flips-short threads-watched reliability-short demo bench install clean mini FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -87,6 +87,7 @@ help:
 	@echo "make fuzz       hostile input, FUZZ_SECONDS=$(FUZZ_SECONDS)"
 	@echo "make demo       the demo grid              make bench    speed of this machine"
 	@echo "make flips      FLIPS=2000 single changed bytes, all found"
+	@echo "make scale      SCALE_RECORDS=10000 records, a grid of as many cells, jobs that share one base"
 	@echo "make oom | iofault  every allocation, every system call fails once; oom-short, iofault-short: some"
 	@echo "make mini       rebuild the mini model     make install  PREFIX=$(PREFIX)"
 
@@ -171,6 +172,13 @@ $(OUT)/golden: $(patsubst %.c,$(OUT)/%.o,$(wildcard tests/golden/*.c)) $(LIB)
 
 $(OUT)/oom $(OUT)/iofault: $(OUT)/%: $(OUT)/tests/fault/%.o $(patsubst %.c,$(OUT)/%.o,$(wildcard tests/fault/fault_*.c)) $(TEST_LIB) $(LIB)
 	$(CC) -o $@ $^ -lcheck -lsubunit -lrt $(LDLIBS)
+
+$(OUT)/many_records: $(OUT)/tests/scale/many_records.o $(TEST_LIB) $(LIB)
+	$(CC) -o $@ $^ $(CHECK) $(LDLIBS)
+
+# Large grids: planning, tables and merging of thousands of records, memory of several jobs, time to the first step.
+scale: all $(OUT)/many_records
+	@sh tests/scale/run.sh
 
 # The n-th allocation, or the n-th system call, of every command fails: every n, or some.
 oom iofault: %: $(OUT)/%
@@ -278,12 +286,13 @@ mini: all
 	@sh tools/make-mini.sh
 
 install: all
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/peftgrid/experiments
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/peftgrid/experiments $(DESTDIR)$(PREFIX)/share/peftgrid/tools
 	install -m 755 $(OUT)/peftgrid $(DESTDIR)$(PREFIX)/bin/peftgrid
+	install -m 644 tools/compare_hf.py $(DESTDIR)$(PREFIX)/share/peftgrid/tools
 	install -m 644 bench/experiments/*.ini $(DESTDIR)$(PREFIX)/share/peftgrid/experiments/
 	$(OUT)/peftgrid help --man > $(DESTDIR)$(PREFIX)/share/man/man1/peftgrid.1
 
 clean:
 	rm -rf $(BUILD)
 
--include $(OBJECTS:.o=.d) $(EMULATED:.o=.d) $(OUT)/bench/main.d $(TESTS:=.d) $(TEST_LIB:.o=.d) $(FUZZ_OBJ:.o=.d) $(patsubst %.c,$(OUT)/%.d,$(wildcard tests/golden/*.c tests/fault/*.c))
+-include $(OBJECTS:.o=.d) $(EMULATED:.o=.d) $(OUT)/bench/main.d $(TESTS:=.d) $(TEST_LIB:.o=.d) $(FUZZ_OBJ:.o=.d) $(patsubst %.c,$(OUT)/%.d,$(wildcard tests/golden/*.c tests/fault/*.c tests/scale/*.c))

@@ -19,6 +19,16 @@ struct phase {
     int n;
     double tokens, examples, flops, seconds, memory, arenas;
     double lap[LAPS]; /* seconds of each component */
+    /* For --compare-hf: the first timed batches, what they came to, and the script's work with them. */
+    json_t *batches, *again;
+    double again_tokens, again_seconds;
+};
+
+/* A phase of a cell that is done. */
+struct result {
+    const struct cell *cell;
+    const char *phase;
+    double seconds_a_token;
 };
 
 struct work {
@@ -28,13 +38,35 @@ struct work {
     struct arena *arena; /* life of one cell */
     struct cell_data data;
     struct session session;
-    struct sheet *sheet, *components;
-    json_t *list;
+    struct sheet *sheet, *components, *comparison;
+    json_t *list, *compared;
+    struct result *result; /* of each row of the sheet */
 };
 
 static enum batch_target target(const struct work *w)
 {
     return task_target(w->cell->task);
+}
+
+/* ---- for --compare-hf ---- */
+
+static bool compares(const struct work *w)
+{
+    return w->o->compare && compare_knows(w->cell);
+}
+
+/* A timed batch, the whole of an optimiser step: the first ones are kept for the script. */
+static status note_batch(struct work *w, struct phase *p, const struct tokens *t, const int *index, int n,
+                         const struct phase *one)
+{
+    struct batch b;
+    if (!compares(w) || (int)json_array_size(p->batches) >= w->o->compare->batches) return ST_OK;
+    if (!p->batches) p->batches = json_array();
+    TRY(batch_make(t, index, n, 0, n, target(w), w->arena, &b));
+    TRY(compare_note(p->batches, &b));
+    p->again_tokens += one->tokens;
+    p->again_seconds += one->seconds;
+    return ST_OK;
 }
 
 /* ---- training
@@ -86,7 +118,10 @@ static status train_step(struct work *w, struct phase *p, long step, const int *
     one.seconds = progress_now() - begin;
     lap_watch_stop(one.lap);
     arena_reset(w->arena, mark);
-    if (step >= w->o->warmup) add_batch(p, &one);
+    if (step < w->o->warmup) return ST_OK;
+    add_batch(p, &one);
+    TRY(note_batch(w, p, &w->data.train.tokens, index, n, &one));
+    arena_reset(w->arena, mark);
     return ST_OK;
 }
 
@@ -151,7 +186,10 @@ static status eval_batch(struct work *w, const struct tokens *part, struct phase
     TRY(score_set(&job, w->arena, &outputs, &loss));
     one.seconds = progress_now() - begin;
     lap_watch_stop(one.lap);
-    if (timed) add_batch(p, &one);
+    if (timed) {
+        add_batch(p, &one);
+        TRY(note_batch(w, p, part, index, part->n, &one));
+    }
     arena_reset(w->arena, mark);
     return ST_OK;
 }
@@ -234,13 +272,57 @@ static status report_phase(struct work *w, const struct phase *p)
     cell[5].main = number_text(a, p->flops / p->tokens * 1e-9);
     cell[6].main = w->report->roof > 0 ? arena_printf(a, "%.0f %%", 100 * share) : "";
     cell[7].main = number_text(a, p->memory / 1e6);
+    w->result[w->sheet->rows - 1] = (struct result){w->cell, p->name, p->seconds / p->tokens};
     TRY(report_components(w, p));
     return phase_json(w, p, &rate);
 }
 
-static status both_phases(struct work *w)
+/* The phase by transformers + peft, once our own session is closed. */
+static status compare_phase(struct work *w, const struct phase *p)
 {
-    struct phase train = {.name = "train"}, eval = {.name = "evaluate"};
+    struct arena *a = w->report->arena;
+    struct compared theirs;
+    struct sheet_cell *cell = sheet_row(w->comparison);
+    if (!cell) return ST_MEMORY;
+    TRY(compare_run(w->o->compare, p->again, w->arena, &theirs));
+    double ours_rate = p->again_tokens / p->again_seconds, their_rate = p->again_tokens / theirs.seconds;
+    cell[0].main = w->cell->label;
+    cell[1].main = p->name;
+    cell[2].main = number_text(a, ours_rate);
+    cell[3].main = number_text(a, their_rate);
+    cell[4].main = number_text(a, ours_rate / their_rate);
+    cell[5].main = number_text(a, p->memory / 1e6);
+    cell[6].main = number_text(a, theirs.peak_bytes / 1e6);
+    return report_add(w->compared,
+                      json_pack("{s:s, s:s, s:i, s:f, s:f, s:f, s:f, s:f}", "cell", w->cell->label, "phase", p->name,
+                                "batches", (int)json_array_size(p->batches), "tokens_a_second", ours_rate,
+                                "theirs_tokens_a_second", their_rate, "ratio", ours_rate / their_rate, "peak_rss_bytes",
+                                p->memory, "theirs_peak_rss_bytes", theirs.peak_bytes));
+}
+
+static status comparison_sheet(struct work *w)
+{
+    static const struct sheet_col head[] = {{"cell", NULL, 1},        {"phase", NULL, 1}, {"tokens/s", "peftgrid", 0},
+                                            {"tokens/s", "HF", 0},    {"ratio", NULL, 0}, {"peak RSS", "MB", 0},
+                                            {"peak RSS", "HF, MB", 0}};
+    TRY(sheet_make(w->report->arena, "Against transformers + peft", sizeof head / sizeof head[0], &w->comparison));
+    memcpy(w->comparison->col, head, sizeof head);
+    w->compared = report_list(w->report, "compared");
+    return sheet_note(w->comparison,
+                      "the same batches, the first %d that were timed, after one of warm-up; %s, padded to the longest "
+                      "of a batch, random weights",
+                      w->o->compare->batches, w->o->compare->versions);
+}
+
+static status one_phase(struct work *w, status (*run)(struct work *, struct phase *), struct phase *p)
+{
+    TRY(run(w, p));
+    if (compares(w)) TRY(compare_work(w->cell, &w->session, p->name, p->batches, &p->again));
+    return report_phase(w, p);
+}
+
+static status both_phases(struct work *w, struct phase *train, struct phase *eval)
+{
     const struct cell *c = w->cell;
     struct session_spec spec = cell_session_spec(c, w->o->warmup + w->o->steps);
     spec.model.random = w->o->random;
@@ -250,34 +332,65 @@ static status both_phases(struct work *w)
     TRY(cell_data_load(c, w->o->cache, w->arena, &w->data));
     FAIL_IF(!w->data.train.set, ST_USAGE, "task %s is only evaluated: there is no step to measure", c->task->name);
     TRY(session_open(&spec, &w->session));
-    TRY(train_phase(w, &train));
-    TRY(report_phase(w, &train));
+    if (w->o->phases != PHASES_EVALUATE) TRY(one_phase(w, train_phase, train));
     memory_peak_reset();
-    TRY(eval_phase(w, &eval));
-    return report_phase(w, &eval);
+    return w->o->phases != PHASES_TRAIN ? one_phase(w, eval_phase, eval) : ST_OK;
 }
 
 static status one_cell(struct work *w, const struct cell *cell)
 {
+    struct phase phase[2] = {{.name = "train"}, {.name = "evaluate"}};
     w->cell = cell;
     if (!(w->arena = arena_new("a cell of bench"))) return ST_MEMORY;
-    status st = both_phases(w);
+    status st = both_phases(w, &phase[0], &phase[1]);
     session_close(&w->session);
     cell_data_close(&w->data);
+    for (int i = 0; i < 2; i++) {
+        if (st == ST_OK && phase[i].again) st = compare_phase(w, &phase[i]);
+        json_decref(phase[i].again);
+        json_decref(phase[i].batches);
+    }
     arena_free(w->arena);
     return st == ST_OK ? ST_OK : fail_in(st, "%s", cell->label);
 }
 
+/* The last column: time a token as a multiple of what the named row takes for the same task and phase. */
+static status fill_relative(struct work *w)
+{
+    const char *row = w->o->relative_to;
+    struct sheet *s = w->sheet;
+    bool found = false;
+    for (int i = 0; i < s->rows; i++)
+        for (int k = 0; k < s->rows; k++) {
+            const struct result *one = &w->result[i], *base = &w->result[k];
+            if (strcmp(base->cell->row, row) != 0 || base->cell->task != one->cell->task || base->phase != one->phase)
+                continue;
+            double times = one->seconds_a_token / base->seconds_a_token;
+            s->cell[i * s->cols + s->cols - 1].main = arena_printf(w->report->arena, "%.2f", times);
+            json_t *o = json_array_get(w->list, (size_t)i);
+            FAIL_IF(json_object_set_new(o, "relative_time", json_real(times)) != 0, ST_MEMORY,
+                    "out of memory for the JSON report");
+            found = true;
+        }
+    FAIL_IF(!found, ST_USAGE, "--relative-to %s: no such row among the measured cells", row);
+    return ST_OK;
+}
+
 status bench_cells(struct bench_report *r, const struct bench_cells *o)
 {
-    static const struct sheet_col head[] = {
-        {"cell", NULL, 1},           {"phase", NULL, 1},      {"tokens", "a batch", 0},    {"tokens/s", NULL, 0},
-        {"median", "of batches", 0}, {"GFLOP", "a token", 0}, {"share of", "the roof", 0}, {"peak RSS", "MB", 0}};
+    const struct sheet_col head[] = {
+        {"cell", NULL, 1},           {"phase", NULL, 1},          {"tokens", "a batch", 0},
+        {"tokens/s", NULL, 0},       {"median", "of batches", 0}, {"GFLOP", "a token", 0},
+        {"share of", "the roof", 0}, {"peak RSS", "MB", 0},       {"time,", o->relative_to, 0}};
+    const int columns = (int)(sizeof head / sizeof head[0]) - (*o->relative_to ? 0 : 1);
     struct work w = {.report = r, .o = o, .list = report_list(r, "cells")};
-    TRY(sheet_make(r->arena, "Training and evaluation", sizeof head / sizeof head[0], &w.sheet));
-    memcpy(w.sheet->col, head, sizeof head);
+    TRY(sheet_make(r->arena, "Training and evaluation", columns, &w.sheet));
+    memcpy(w.sheet->col, head, sizeof head[0] * (size_t)columns);
+    NEW(w.result, r->arena, 2 * (size_t)o->cells);
     TRY(components_sheet(&w));
+    if (o->compare) TRY(comparison_sheet(&w));
     for (int i = 0; i < o->cells; i++) TRY(one_cell(&w, o->cell[i]));
+    if (*o->relative_to) TRY(fill_relative(&w));
     TRY(sheet_note(w.sheet,
                    "real tokens (nothing is padded); %d steps after %d of warm-up, and as many batches of evaluation",
                    o->steps, o->warmup));
@@ -289,5 +402,8 @@ status bench_cells(struct bench_report *r, const struct bench_cells *o)
     sheet_print(stdout, w.sheet, r->format);
     putchar('\n');
     sheet_print(stdout, w.components, r->format);
+    if (!o->compare) return ST_OK;
+    putchar('\n');
+    sheet_print(stdout, w.comparison, r->format);
     return ST_OK;
 }

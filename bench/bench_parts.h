@@ -2,6 +2,7 @@
 #ifndef PG_BENCH_BENCH_PARTS_H
 #define PG_BENCH_BENCH_PARTS_H
 
+#include "bench/bench_compare.h"
 #include "bench/bench_measure.h"
 #include "bench/experiment.h"
 
@@ -16,9 +17,12 @@ status bench_ops(struct bench_report *);
 struct bench_cells {
     const struct cell *const *cell;
     int cells;
-    int steps, warmup; /* timed and untimed optimiser steps; as many batches are evaluated */
-    const char *cache; /* of tokens */
-    bool random;       /* weights are drawn: the model's folder holds a configuration only */
+    int steps, warmup;             /* timed and untimed optimiser steps; as many batches are evaluated */
+    const char *cache;             /* of tokens */
+    const struct compare *compare; /* transformers + peft beside it; NULL: not */
+    const char *relative_to;       /* a row: times are also given as multiples of its times; "": not */
+    enum bench_phases { PHASES_BOTH, PHASES_TRAIN, PHASES_EVALUATE } phases;
+    bool random; /* weights are drawn: the model's folder holds a configuration only */
 };
 status bench_cells(struct bench_report *, const struct bench_cells *);
 

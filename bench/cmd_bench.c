@@ -12,8 +12,8 @@
 #include "core/text.h"
 
 struct bench_options {
-    const char *parts, *filter, *random_config, *json, *cache;
-    int steps, warmup, threads, repeats, recompute, group_lengths, format;
+    const char *parts, *filter, *random_config, *json, *cache, *compare_hf, *hf_script, *relative_to;
+    int phases, steps, hf_batches, warmup, threads, repeats, recompute, group_lengths, format;
     double seconds;
 };
 #define AT(field) offsetof(struct bench_options, field)
@@ -26,8 +26,15 @@ static const struct option bench_options[] = {
      "instead of the experiment's model: a folder with config.json and tokenizer; weights are drawn", 0},
     {"steps", OPT_INT, AT(steps), 1, 100000, "8", NULL, "optimiser steps timed of a cell, and batches evaluated", 0},
     {"warmup", OPT_INT, AT(warmup), 0, 100000, "2", NULL, "steps before that", 0},
+    {"phases", OPT_ENUM, AT(phases), 0, 0, "both", "both|train|evaluate", "of each cell", 0},
+    {"relative-to", OPT_STRING, AT(relative_to), 0, 0, "", "ROW", "also give times as multiples of this row's", 0},
     {"recompute", OPT_BOOL, AT(recompute), 0, 0, "no", NULL, "cells run their blocks again in the backward pass", 0},
     {"group-lengths", OPT_BOOL, AT(group_lengths), 0, 0, "no", NULL, "cells take batches of similar length", 0},
+    {"compare-hf", OPT_STRING, AT(compare_hf), 0, 0, "", "PYTHON",
+     "run the same batches through transformers + peft with this Python, where they know the method", 0},
+    {"hf-script", OPT_STRING, AT(hf_script), 0, 0, "", "FILE", "instead of the script that comes along", OPTION_HIDDEN},
+    {"hf-batches", OPT_INT, AT(hf_batches), 1, 100000, "2", NULL, "of each phase for --compare-hf: they take minutes",
+     0},
     {"seconds", OPT_REAL, AT(seconds), 0, 3600, "0.3", NULL, "time for each product and operation, at least", 0},
     {"repeats", OPT_INT, AT(repeats), 1, 2000, "5", NULL, "measurements of each, at least", 0},
     {"threads", OPT_INT, AT(threads), 0, 1024, "0", NULL, "0: the experiment's, else all processors", 0},
@@ -70,12 +77,23 @@ static status read_experiment(const char *arg, const struct bench_options *o, st
 static status choose_cells(const struct bench_options *o, struct experiment *e, struct arena *arena,
                            struct bench_cells *out)
 {
+    struct compare *compare;
     const struct grid_options filter = {.filter = o->filter};
     const struct cell **chosen;
     int *index, count;
-    *out = (struct bench_cells){
-        .steps = o->steps, .warmup = o->warmup, .cache = o->cache, .random = *o->random_config != '\0'};
+    *out = (struct bench_cells){.steps = o->steps,
+                                .warmup = o->warmup,
+                                .cache = o->cache,
+                                .phases = (enum bench_phases)o->phases,
+                                .relative_to = o->relative_to,
+                                .random = *o->random_config != '\0'};
     if (!*out->cache) TRY(token_cache(arena, &out->cache));
+    if (*o->compare_hf) {
+        NEW(compare, arena, 1);
+        TRY(compare_open(o->compare_hf, *o->hf_script ? o->hf_script : NULL, o->hf_batches, out->cache, arena,
+                         compare));
+        out->compare = compare;
+    }
     TRY(grid_select(e, &filter, arena, &index, &count));
     NEW(chosen, arena, count);
     for (int i = 0; i < count; i++) {
@@ -115,8 +133,10 @@ static status measure_parts(struct bench_report *r, const struct bench_options *
     struct experiment e;
     struct bench_cells cells;
     TRY(choose_parts(o->parts, r->arena, on));
-    FAIL_IF(!experiment && (*o->filter || *o->random_config || o->recompute || o->group_lengths), ST_USAGE,
-            "--filter, --random-config, --recompute and --group-lengths are about the cells of an experiment: bench "
+    FAIL_IF(!experiment && (*o->filter || *o->random_config || *o->compare_hf || o->recompute || o->group_lengths),
+            ST_USAGE,
+            "--filter, --random-config, --compare-hf, --recompute and --group-lengths are about the cells of an "
+            "experiment: bench "
             "EXPERIMENT.ini");
     on[PART_CELLS] = on[PART_CELLS] && experiment;
     if (on[PART_CELLS]) {

@@ -142,10 +142,10 @@ status data_find(const char *written, const char *ini_dir, struct arena *arena, 
     return ST_OK;
 }
 
-status experiment_folders(struct arena *arena, const char **folder, int *count)
+/* Those of some folders, given relative to the program's, that are there. */
+static status beside_program(const char *const beside[FOLDERS_MAX], struct arena *arena, const char **folder,
+                             int *count)
 {
-    static const char *const beside[] = {"../share/peftgrid/experiments", "../../bench/experiments",
-                                         "../bench/experiments"};
     char exe[4096];
     *count = 0;
     ssize_t n = readlink("/proc/self/exe", exe, sizeof exe - 1);
@@ -153,7 +153,7 @@ status experiment_folders(struct arena *arena, const char **folder, int *count)
     exe[n] = 0;
     const char *dir = path_folder(arena, exe);
     if (!dir) return ST_MEMORY;
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < FOLDERS_MAX; i++) {
         char *full = path_join(arena, dir, beside[i]);
         if (!full) return ST_MEMORY;
         char real_path[PATH_MAX];
@@ -162,6 +162,26 @@ status experiment_folders(struct arena *arena, const char **folder, int *count)
         if (!folder[(*count)++]) return ST_MEMORY;
     }
     return ST_OK;
+}
+
+status experiment_folders(struct arena *arena, const char **folder, int *count)
+{
+    static const char *const beside[FOLDERS_MAX] = {"../share/peftgrid/experiments", "../../bench/experiments",
+                                                    "../bench/experiments"};
+    return beside_program(beside, arena, folder, count);
+}
+
+status tool_find(const char *name, struct arena *arena, const char **path)
+{
+    static const char *const beside[FOLDERS_MAX] = {"../share/peftgrid/tools", "../../tools", "../tools"};
+    const char *folder[FOLDERS_MAX];
+    int count;
+    TRY(beside_program(beside, arena, folder, &count));
+    for (int i = 0; i < count; i++) {
+        if (!(*path = path_join(arena, folder[i], name))) return ST_MEMORY;
+        if (file_exists(*path)) return ST_OK;
+    }
+    return fail(ST_INPUT, "the script %s is not beside this program (../share/peftgrid/tools or ../tools)", name);
 }
 
 /* All names (without .ini) of the experiment folders. */

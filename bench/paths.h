@@ -21,6 +21,9 @@ status token_cache(struct arena *, const char **folder);
 /* Folders with example experiments: beside the source tree's binary, or installed. */
 status experiment_folders(struct arena *, const char **folder, int *count);
 enum { FOLDERS_MAX = 3 };
+/* A script that comes along, "compare_hf.py": beside the source tree's binary, or installed. ST_INPUT: it is not there.
+ */
+status tool_find(const char *name, struct arena *, const char **path);
 
 /* An experiment argument: a path, or the name of an experiment in those folders ("mini_demo"). Fails with the nearest
  * known name. */

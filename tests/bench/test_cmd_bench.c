@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <math.h>
+#include <sys/stat.h>
 #include "bench/bench_flops.h"
 #include "bench/bench_measure.h"
 #include "bench/cli.h"
@@ -118,6 +119,12 @@ START_TEST(cells_of_an_experiment)
     ck_assert_int_eq((int)json_array_size(json_object_get(json, "cells")), 2);
     ck_assert_ptr_null(json_object_get(json_array_get(json_object_get(json, "cells"), 0), "share_of_roof"));
     json_decref(json);
+    ck_ok(BENCH(&json, ini, "--parts", "cells", "--phases", "train", "--steps", "1", "--relative-to", "lora"));
+    ck_assert_int_eq((int)json_array_size(json_object_get(json, "cells")), 2);
+    ck_assert_double_eq(number(json_array_get(json_object_get(json, "cells"), 0), "relative_time"), 1);
+    ck_assert(number(json_array_get(json_object_get(json, "cells"), 1), "relative_time") > 0);
+    json_decref(json);
+    ck_fails(BENCH(NULL, ini, "--parts", "cells", "--steps", "1", "--relative-to", "dora"), ST_USAGE, "dora");
     ck_fails(BENCH(NULL, ini, "--filter", "nothing"), ST_USAGE, "nothing");
     ck_fails(BENCH(NULL, ini, "--random-config", "/nowhere/at/all"), ST_INPUT, "/nowhere/at/all");
 }
@@ -138,6 +145,68 @@ START_TEST(recomputing_takes_less)
         json_decref(json);
     }
     ck_assert_double_gt(peak[1], peak[0]);
+}
+END_TEST
+
+/* A stand-in for a Python with the packages: answers as the script does, and keeps the work it was given. */
+static const char *fake_python(const char *answer)
+{
+    static char path[4200];
+    char text[9000];
+    snprintf(path, sizeof path, "%s", in_dir("python"));
+    snprintf(text, sizeof text,
+             "#!/bin/sh\ntest -f \"$1\" || exit 9\ncase $4 in\n--check) echo '{\"versions\": \"torch 0\"}' ;;\n"
+             "--work) cp \"$5\" '%s.work'; echo '%s' ;;\nesac >\"$3\"\n",
+             path, answer);
+    ck_ok(file_write_atomic(path, text, strlen(text)));
+    ck_assert_int_eq(chmod(path, 0755), 0);
+    return path;
+}
+
+START_TEST(beside_transformers)
+{
+    json_t *json, *work;
+    char ini[4200];
+    snprintf(ini, sizeof ini, "%s", in_dir("beside.ini"));
+    ck_ok(file_write_atomic(ini, experiment, sizeof experiment - 1));
+    const char *python = fake_python("{\"seconds\": [0.5, 1.5], \"peak_bytes\": 5e9}");
+    ck_ok(BENCH(&json, ini, "--parts", "cells", "--filter", "lora*", "--steps", "3", "--compare-hf", python,
+                "--hf-script", ini));
+    const json_t *rows = json_object_get(json, "compared");
+    ck_assert_int_eq((int)json_array_size(rows), 2);
+    for (size_t i = 0; i < 2; i++) {
+        const json_t *row = json_array_get(rows, i);
+        ck_assert_str_eq(json_string_value(json_object_get(row, "phase")), i ? "evaluate" : "train");
+        ck_assert_double_eq(number(row, "batches"), 2);
+        ck_assert_double_eq(number(row, "theirs_peak_rss_bytes"), 5e9);
+        double ours = number(row, "tokens_a_second"), theirs = number(row, "theirs_tokens_a_second");
+        ck_assert_double_eq_tol(number(row, "ratio"), ours / theirs, 1e-4 * ours / theirs);
+    }
+    double theirs = number(json_array_get(rows, 1), "theirs_tokens_a_second");
+    json_decref(json);
+
+    char file[4300];
+    snprintf(file, sizeof file, "%s.work", python);
+    ck_ok(jsonfile_read(file, 1 << 24, &work)); /* of the evaluation, which comes last */
+    ck_assert_str_eq(json_string_value(json_object_get(work, "phase")), "evaluate");
+    ck_assert_str_eq(json_string_value(json_object_get(work, "method")), "lora");
+    ck_assert(number(work, "rank") == 2 && number(work, "alpha") == 16);
+    ck_assert_int_eq((int)json_array_size(json_object_get(work, "sites")), 6); /* two of each layer */
+    size_t tokens = 0, i, k;
+    const json_t *batch, *row;
+    json_array_foreach(json_object_get(work, "batches"), i, batch)
+        json_array_foreach(json_object_get(batch, "ids"), k, row) tokens += json_array_size(row);
+    ck_assert_double_eq_tol(theirs, (double)tokens / 2, 1e-3); /* 2 seconds by the stand-in's clock */
+    json_decref(work);
+
+    ck_fails(BENCH(NULL, ini, "--compare-hf", fake_python("{\"error\": \"no room\"}"), "--parts", "cells", "--steps",
+                   "1", "--hf-script", ini),
+             ST_UNSUPPORTED, "no room");
+    ck_fails(BENCH(NULL, ini, "--compare-hf", "/no/such/python", "--hf-script", ini), ST_UNSUPPORTED,
+             "/no/such/python");
+    ck_fails(BENCH(NULL, ini, "--compare-hf", "/bin/false", "--hf-script", ini), ST_UNSUPPORTED, "exit code 1");
+    ck_fails(BENCH(NULL, ini, "--compare-hf", python), ST_INPUT, "compare_hf.py is not beside");
+    ck_fails(BENCH(NULL, "--compare-hf", "python3"), ST_USAGE, "EXPERIMENT.ini");
 }
 END_TEST
 
@@ -194,5 +263,5 @@ START_TEST(refusals)
 }
 END_TEST
 
-PG_TESTS(TEST(quartiles), TEST(recomputing_takes_less), TEST(cells_of_an_experiment), TEST(products_and_operations),
-         TEST(flops_of_a_batch), TEST(refusals))
+PG_TESTS(TEST(quartiles), TEST(recomputing_takes_less), TEST(beside_transformers), TEST(cells_of_an_experiment),
+         TEST(products_and_operations), TEST(flops_of_a_batch), TEST(refusals))
