@@ -1,0 +1,326 @@
+/* The bfloat16 product: from a call to packed operands and pieces of C; see gemm_bf16_inside.h for the way on from
+ * there. Everything decided here moves time and no bit: a block's sum is added to C, wherever C lies meanwhile.
+ *
+ * Rounding an operand costs as much as several products of a tile, so each element is packed once a call: in a first
+ * round over the threads both operands go to buffers that all threads see, in a second one pieces of C are computed. */
+#include "core/gemm_bf16.h"
+
+#include <math.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <string.h>
+#include "core/cpu.h"
+#include "core/gemm_bf16_inside.h"
+#include "core/parallel.h"
+
+/* Bytes of packed operands. Untouched pages of the shared ones cost nothing. */
+enum {
+    SHARED = 1 << 24,
+    OWN = 1 << 18,
+    GROUP = 64,       /* lanes that are packed in one go */
+    RAW_K = 512,      /* k of 16 lanes of a weight source ... */
+    RAW = 16 * RAW_K, /* ... in the buffer before they are packed */
+    RAW_LINES = RAW / GROUP,
+    PIECE_ROWS = 128, /* of C */
+    PIECE_COLS = 256,
+};
+struct store {
+    unsigned char *a, *b;
+    size_t bytes; /* of each */
+    int most_k;
+};
+static _Alignas(64) unsigned char shared_a[SHARED], shared_b[SHARED];
+static atomic_flag shared_taken = ATOMIC_FLAG_INIT;
+static _Thread_local _Alignas(64) unsigned char own_a[OWN], own_b[OWN];
+static _Thread_local _Alignas(64) real raw[RAW];
+
+static int smaller(int a, int b)
+{
+    return a < b ? a : b;
+}
+
+static int parts_of(int n, int part)
+{
+    return (n + part - 1) / part;
+}
+
+/* ---- kernels ----------------------------------------------------------------------------------------------------- */
+
+static const struct bf16_kernels *const table[] = {
+    [CPU_GENERIC] = &bf16_generic,       [CPU_AVX2] = &bf16_avx2, [CPU_AVX512] = &bf16_avx512,
+#ifndef PG_DOUBLE
+    [CPU_AVX512BF16] = &bf16_avx512bf16, [CPU_AMX] = &bf16_amx,
+#endif
+};
+enum { CLASSES = sizeof table / sizeof table[0] };
+
+/* One tile of C over two blocks, operands of many sizes, by the kernels and by the definition. */
+static bool agree(const struct bf16_kernels *k)
+{
+    enum { N = BF16_LANES, K = 2 * BF16_BLOCK };
+    static _Alignas(64) unsigned char a[N * K * sizeof(real)], b[N * K * sizeof(real)];
+    real x[2][N * K], got[N * N], want[N * N];
+    uint32_t state = 1;
+    for (int side = 0; side < 2; side++)
+        for (int i = 0; i < N * K; i++) {
+            state = state * 1664525u + 1013904223u;
+            x[side][i] = (real)ldexp((double)(int32_t)state, (int)(state >> 8) % 24 - 40);
+        }
+    k->pack(BF16_A, true, x[0], K, N, K, a);
+    k->pack(BF16_B, true, x[1], K, N, K, b);
+    k->piece(&(struct bf16_piece){.a = a, .b = b, .m = N, .n = N, .blocks = 2, .c = got, .ldc = N});
+    gemm_bf16_reference(N, N, K, (struct gemm_in){.p = x[0], .ld = K},
+                        (struct gemm_in){.p = x[1], .ld = K, .trans = true}, want, N, false);
+    return memcmp(got, want, sizeof got) == 0;
+}
+
+/* Instructions of bfloat16 are tried before their first use: their arithmetic is the maker's choice. */
+static bool trusted(int c)
+{
+    static atomic_int known[CLASSES]; /* 0: not yet tried; 1: right; 2: other bits */
+    static atomic_flag trying = ATOMIC_FLAG_INIT;
+    if (c <= CPU_AVX512) return true;
+    int now = atomic_load_explicit(&known[c], memory_order_relaxed);
+    if (now == 0) {
+        while (atomic_flag_test_and_set(&trying)) continue;
+        now = agree(table[c]) ? 1 : 2;
+        atomic_store(&known[c], now);
+        atomic_flag_clear(&trying);
+    }
+    return now == 1;
+}
+
+enum cpu_class gemm_bf16_class(void)
+{
+    int c = (int)cpu_class() < CLASSES ? (int)cpu_class() : CLASSES - 1;
+    while (!trusted(c)) c--;
+    return (enum cpu_class)c;
+}
+
+/* ---- packing ----------------------------------------------------------------------------------------------------- */
+
+/* Lanes first .. first+lanes-1 and k from .. from+k-1 of an operand. */
+struct packing {
+    const struct bf16_kernels *kernels;
+    const struct gemm_in *in;
+    enum bf16_side side;
+    int first, lanes, from, k;
+    size_t panel; /* bytes */
+    unsigned char *to;
+};
+
+/* From memory, where element l of a lane lies `step` from element l-1 when not along. */
+static void pack_dense(const struct packing *p, bool along, int lane, int lanes)
+{
+    ptrdiff_t ld = p->in->ld, i = p->first + lane, l = p->from;
+    const real *src = p->in->p + (along ? i * ld + l : l * ld + i);
+    p->kernels->pack(p->side, along, src, ld, lanes, p->k, p->to + (size_t)(lane / BF16_LANES) * p->panel);
+}
+
+/* A source whose rows are lanes. */
+static void pack_rows(const struct packing *p, int lane, int lanes)
+{
+    const struct wsrc *w = p->in->w;
+    unsigned char *to = p->to + (size_t)(lane / BF16_LANES) * p->panel;
+    for (int l = 0; l < p->k; l += RAW_K) {
+        int some = smaller(RAW_K, p->k - l);
+        w->tile(w, p->first + lane, lanes, p->from + l, some, raw, RAW_K);
+        p->kernels->pack(p->side, true, raw, RAW_K, lanes, some, to + (size_t)l * BF16_LANES * p->kernels->unit);
+    }
+}
+
+/* A source whose columns are lanes: some rows of it at a time. */
+static void pack_columns(const struct packing *p, int lane, int lanes)
+{
+    const struct wsrc *w = p->in->w;
+    for (int l = 0; l < p->k; l += RAW_LINES) {
+        int some = smaller(RAW_LINES, p->k - l);
+        w->tile(w, p->from + l, some, p->first + lane, lanes, raw, GROUP);
+        for (int i = 0; i < lanes; i += BF16_LANES) {
+            unsigned char *to = p->to + (size_t)((lane + i) / BF16_LANES) * p->panel;
+            p->kernels->pack(p->side, false, raw + i, GROUP, smaller(BF16_LANES, lanes - i), some,
+                             to + (size_t)l * BF16_LANES * p->kernels->unit);
+        }
+    }
+}
+
+static void pack_group(const struct packing *p, int group)
+{
+    int lane = group * GROUP, lanes = smaller(GROUP, p->lanes - lane);
+    bool along = p->in->trans == (p->side == BF16_B);
+    if (p->in->w && !along) {
+        pack_columns(p, lane, lanes);
+        return;
+    }
+    for (int i = 0; i < lanes; i += BF16_LANES) {
+        int some = smaller(BF16_LANES, lanes - i);
+        if (p->in->w)
+            pack_rows(p, lane + i, some);
+        else
+            pack_dense(p, along, lane + i, some);
+    }
+}
+
+struct two_packings {
+    struct packing a, b;
+    int groups_a;
+};
+
+static void pack_piece(void *ctx, int i, int thread)
+{
+    (void)thread;
+    const struct two_packings *t = ctx;
+    if (i < t->groups_a)
+        pack_group(&t->a, i);
+    else
+        pack_group(&t->b, i - t->groups_a);
+}
+
+/* ---- pieces ------------------------------------------------------------------------------------------------------ */
+
+struct problem {
+    int m, n, k;
+    struct gemm_in a, b;
+    real *c;
+    ptrdiff_t ldc;
+    bool accumulate, serial;
+    const real *bias;
+};
+
+/* One block of the problem whose operands are packed, and how it is cut. */
+struct block {
+    const struct bf16_kernels *kernels;
+    struct bf16_piece all;
+    size_t panel;
+    int rows; /* pieces along m */
+};
+
+static void compute_piece(void *ctx, int index, int thread)
+{
+    (void)thread;
+    const struct block *b = ctx;
+    int i = index % b->rows * PIECE_ROWS, j = index / b->rows * PIECE_COLS;
+    struct bf16_piece p = b->all;
+    p.a += (size_t)(i / BF16_LANES) * b->panel;
+    p.b += (size_t)(j / BF16_LANES) * b->panel;
+    p.m = smaller(PIECE_ROWS, p.m - i);
+    p.n = smaller(PIECE_COLS, p.n - j);
+    p.c += i * p.ldc + j;
+    if (p.bias) p.bias += j;
+    b->kernels->piece(&p);
+}
+
+static void for_each(bool serial, int n, void (*fn)(void *, int, int), void *ctx)
+{
+    if (serial)
+        for (int i = 0; i < n; i++) fn(ctx, i, 0);
+    else
+        parallel_for(n, fn, ctx);
+}
+
+/* The part of C from (i0, j0) on of m x n, k from l0 on; B is packed on the way when new_b. */
+struct part {
+    int i0, m, j0, n, l0, k;
+    bool new_b;
+};
+
+static void one_part(const struct problem *p, const struct part *t, const struct bf16_kernels *kernels,
+                     const struct store *store)
+{
+    int blocks = parts_of(t->k, BF16_BLOCK);
+    size_t panel = (size_t)blocks * BF16_TILE * kernels->unit;
+    struct two_packings pack = {{kernels, &p->a, BF16_A, t->i0, t->m, t->l0, t->k, panel, store->a},
+                                {kernels, &p->b, BF16_B, t->j0, t->n, t->l0, t->k, panel, store->b},
+                                parts_of(t->m, GROUP)};
+    for_each(p->serial, pack.groups_a + (t->new_b ? parts_of(t->n, GROUP) : 0), pack_piece, &pack);
+    struct block block = {.kernels = kernels, .panel = panel, .rows = parts_of(t->m, PIECE_ROWS)};
+    block.all = (struct bf16_piece){.a = store->a,
+                                    .b = store->b,
+                                    .m = t->m,
+                                    .n = t->n,
+                                    .blocks = blocks,
+                                    .c = p->c + t->i0 * p->ldc + t->j0,
+                                    .ldc = p->ldc,
+                                    .load = p->accumulate || t->l0 > 0,
+                                    .bias = p->bias && t->l0 + t->k >= p->k ? p->bias + t->j0 : NULL};
+    for_each(p->serial, block.rows * parts_of(t->n, PIECE_COLS), compute_piece, &block);
+}
+
+/* ---- calls ------------------------------------------------------------------------------------------------------- */
+
+static struct gemm_in dense_if_possible(struct gemm_in in)
+{
+    if (in.w != NULL && in.w->dense != NULL)
+        in = (struct gemm_in){.p = in.w->dense, .ld = in.w->cols, .trans = in.trans};
+    return in;
+}
+
+static void all_parts(const struct problem *p, const struct store *store)
+{
+    const struct bf16_kernels *k = table[gemm_bf16_class()];
+    struct part t = {0};
+    do {
+        t.k = smaller(p->k - t.l0, store->most_k);
+        size_t lane = (size_t)parts_of(t.k, BF16_BLOCK) * BF16_BLOCK * k->unit; /* bytes */
+        size_t fit = lane ? store->bytes / lane / BF16_LANES * BF16_LANES : store->bytes;
+        int most = fit > 1 << 30 ? 1 << 30 : (int)fit;
+        for (t.j0 = 0; t.j0 < p->n; t.j0 += t.n) {
+            t.n = smaller(most, p->n - t.j0);
+            for (t.i0 = 0; t.i0 < p->m; t.i0 += t.m) {
+                t.m = smaller(most, p->m - t.i0);
+                t.new_b = t.i0 == 0;
+                one_part(p, &t, k, store);
+            }
+        }
+        t.l0 += t.k;
+    } while (t.l0 < p->k);
+}
+
+static void multiply(struct problem *p)
+{
+    if (p->m <= 0 || p->n <= 0) return;
+    p->a = dense_if_possible(p->a);
+    p->b = dense_if_possible(p->b);
+    const struct store shared = {shared_a, shared_b, SHARED, 4096}, own = {own_a, own_b, OWN, 1024};
+    if (p->serial || parallel_inside() || atomic_flag_test_and_set(&shared_taken)) {
+        p->serial = true;
+        all_parts(p, &own);
+    } else {
+        all_parts(p, &shared);
+        atomic_flag_clear(&shared_taken);
+    }
+}
+
+void gemm_bf16(int m, int n, int k, struct gemm_in a, struct gemm_in b, real *c, int ldc, bool accumulate)
+{
+    struct problem p = {m, n, k, a, b, c, ldc, accumulate, false, NULL};
+    multiply(&p);
+}
+
+void gemm_bf16_serial(int m, int n, int k, struct gemm_in a, struct gemm_in b, real *c, int ldc, bool accumulate)
+{
+    struct problem p = {m, n, k, a, b, c, ldc, accumulate, true, NULL};
+    multiply(&p);
+}
+
+static struct gemm_in whole(const struct mat *m, bool trans)
+{
+    return (struct gemm_in){.p = m->a, .ld = m->ld, .trans = trans};
+}
+
+void linear_bf16_forward(const struct mat *x, const struct wsrc *w, const real *bias, struct mat *y)
+{
+    struct gemm_in weight = {.w = w, .trans = true};
+    struct problem p = {x->rows, w->rows, w->cols, whole(x, false), weight, y->a, y->ld, false, false, bias};
+    multiply(&p);
+}
+
+void linear_bf16_backward_x(const struct mat *dy, const struct wsrc *w, struct mat *dx, bool accumulate)
+{
+    gemm_bf16(dy->rows, w->cols, w->rows, whole(dy, false), (struct gemm_in){.w = w}, dx->a, dx->ld, accumulate);
+}
+
+void linear_bf16_backward_w(const struct mat *x, const struct mat *dy, real *dw, int ld)
+{
+    gemm_bf16(dy->cols, x->cols, x->rows, whole(dy, true), whole(x, false), dw, ld, true);
+}
