@@ -20,6 +20,7 @@ struct arith_call { /* where a call happens, for ariths that round stochasticall
 
 struct arith {
     const char *name, *summary;
+    const struct products *products; /* what attention and adapters multiply with */
     const struct option *options;
     size_t option_size;
     int whole_table; /* needs all rows of a relative table in a call, also those no token pair uses (per-tensor scales)
@@ -42,6 +43,6 @@ struct arith {
     status (*embed_backward)(const struct arith_call *, const struct mat *dy, const int32_t *id, real *dw, int ld);
 };
 
-extern const struct arith arith_f32;
+extern const struct arith arith_f32, arith_bf16;
 
 #endif

@@ -324,3 +324,6 @@ void linear_bf16_backward_w(const struct mat *x, const struct mat *dy, real *dw,
 {
     gemm_bf16(dy->cols, x->cols, x->rows, whole(dy, true), whole(x, false), dw, ld, true);
 }
+
+const struct products products_bf16 = {gemm_bf16, gemm_bf16_serial, linear_bf16_forward, linear_bf16_backward_x,
+                                       linear_bf16_backward_w};

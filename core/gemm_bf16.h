@@ -32,4 +32,6 @@ void linear_bf16_forward(const struct mat *x, const struct wsrc *w, const real *
 void linear_bf16_backward_x(const struct mat *dy, const struct wsrc *w, struct mat *dx, bool accumulate);
 void linear_bf16_backward_w(const struct mat *x, const struct mat *dy, real *dw, int ld);
 
+extern const struct products products_bf16;
+
 #endif

@@ -2,7 +2,6 @@
  * (forward) and to the [T, r] intermediates (backward). */
 #include "core/lowrank.h"
 
-#include "core/gemm.h"
 #include "core/ops.h"
 #include "core/wsrc.h"
 
@@ -22,6 +21,11 @@ static void scaled_b(const struct wsrc *w, int r0, int nr, int c0, int nc, real 
     }
 }
 
+static gemm_fn *multiply(const struct lowrank *l)
+{
+    return l->products ? l->products->gemm : gemm;
+}
+
 static struct gemm_in rows_of_a(const struct lowrank *l, bool trans)
 {
     return (struct gemm_in){.p = l->a + (size_t)l->lo * (size_t)l->in, .ld = l->in, .trans = trans};
@@ -35,10 +39,11 @@ static struct wsrc source_of_b(const struct lowrank *l)
 void lowrank_forward(const struct lowrank *l, const struct mat *x, struct mat *z, struct mat *y)
 {
     int n = l->hi - l->lo;
-    gemm(x->rows, n, l->in, (struct gemm_in){.p = x->a, .ld = x->ld}, rows_of_a(l, true), z->a + l->lo, z->ld, false);
+    multiply(l)(x->rows, n, l->in, (struct gemm_in){.p = x->a, .ld = x->ld}, rows_of_a(l, true), z->a + l->lo, z->ld,
+                false);
     struct wsrc b = source_of_b(l);
-    gemm(x->rows, l->out, n, (struct gemm_in){.p = z->a + l->lo, .ld = z->ld}, (struct gemm_in){.w = &b, .trans = true},
-         y->a, y->ld, true);
+    multiply(l)(x->rows, l->out, n, (struct gemm_in){.p = z->a + l->lo, .ld = z->ld},
+                (struct gemm_in){.w = &b, .trans = true}, y->a, y->ld, true);
 }
 
 /* out[:, from..hi) = in[:, from..hi) o (s e) */
@@ -66,19 +71,19 @@ void lowrank_backward(const struct lowrank *l, const struct mat *x, const struct
     struct gemm_in up = {.p = dy->a, .ld = dy->ld};
     if (trained > 0 && db != NULL) { /* db += dy' (z o s e) */
         scale_columns(l, from, z, scratch);
-        gemm(l->out, trained, rows, (struct gemm_in){.p = dy->a, .ld = dy->ld, .trans = true},
-             (struct gemm_in){.p = scratch->a + from, .ld = scratch->ld}, db + from, l->r, true);
+        multiply(l)(l->out, trained, rows, (struct gemm_in){.p = dy->a, .ld = dy->ld, .trans = true},
+                    (struct gemm_in){.p = scratch->a + from, .ld = scratch->ld}, db + from, l->r, true);
     }
     struct gemm_in b = {.p = l->b + l->lo, .ld = l->r};
-    gemm(rows, n, l->out, up, b, scratch->a + l->lo, scratch->ld, false); /* g = dy B */
+    multiply(l)(rows, n, l->out, up, b, scratch->a + l->lo, scratch->ld, false); /* g = dy B */
     if (de != NULL) add_de(l, from, z, scratch, de);
     scale_columns(l, l->lo, scratch, scratch);
     if (trained > 0 && da != NULL)
-        gemm(trained, l->in, rows, (struct gemm_in){.p = scratch->a + from, .ld = scratch->ld, .trans = true},
-             (struct gemm_in){.p = x->a, .ld = x->ld}, da + (size_t)from * (size_t)l->in, l->in, true);
+        multiply(l)(trained, l->in, rows, (struct gemm_in){.p = scratch->a + from, .ld = scratch->ld, .trans = true},
+                    (struct gemm_in){.p = x->a, .ld = x->ld}, da + (size_t)from * (size_t)l->in, l->in, true);
     if (dx != NULL)
-        gemm(rows, l->in, n, (struct gemm_in){.p = scratch->a + l->lo, .ld = scratch->ld}, rows_of_a(l, false), dx->a,
-             dx->ld, true);
+        multiply(l)(rows, l->in, n, (struct gemm_in){.p = scratch->a + l->lo, .ld = scratch->ld}, rows_of_a(l, false),
+                    dx->a, dx->ld, true);
 }
 
 /* ---- as an adapter uses it -----------------------------------------------------------------------------------------

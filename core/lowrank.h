@@ -4,6 +4,7 @@
 #define PG_CORE_LOWRANK_H
 
 #include "core/arena.h"
+#include "core/gemm.h"
 #include "core/real.h"
 #include "core/rng.h"
 #include "core/status.h"
@@ -12,8 +13,9 @@ struct lowrank {
     const real *a, *b; /* row distances: in, r */
     const real *e;     /* r factors, or NULL for ones */
     int in, out, r;
-    int lo, hi;   /* rank rows in use: lo <= i < hi */
-    double scale; /* s */
+    int lo, hi;                      /* rank rows in use: lo <= i < hi */
+    double scale;                    /* s */
+    const struct products *products; /* NULL: f32's */
 };
 
 /* z [T, r] receives x A' (columns lo..hi), kept by the caller for backward. */
