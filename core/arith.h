@@ -31,6 +31,11 @@ struct arith {
                         bool accumulate);
     status (*linear_dw)(const struct arith_call *, const struct mat *x, const struct mat *dy, real *dw,
                         int ld); /* += */
+    /* Copies of a frozen weight in the form that linear and (backward) linear_dx read; NULL: none. bytes: what they
+     * take.
+     */
+    status (*pack)(struct wsrc *w, bool backward, struct arena *);
+    size_t (*pack_bytes)(const struct wsrc *w, bool backward);
     status (*norm)(const struct arith_call *, const struct mat *x, const real *gamma, const real *beta, double eps,
                    struct mat *y, real *stats);
     status (*norm_backward)(const struct arith_call *, const struct mat *x, const real *stats, const real *gamma,

@@ -120,5 +120,7 @@ const struct arith arith_bf16 = {
     .linear = bf16_linear,
     .linear_dx = bf16_linear_dx,
     .linear_dw = bf16_linear_dw,
+    .pack = gemm_bf16_pack_weight,
+    .pack_bytes = gemm_bf16_weight_bytes,
     OPERATIONS,
 };

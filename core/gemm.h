@@ -52,6 +52,9 @@ struct products {
     void (*linear_forward)(const struct mat *x, const struct wsrc *w, const real *bias, struct mat *y);
     void (*linear_backward_x)(const struct mat *dy, const struct wsrc *w, struct mat *dx, bool accumulate);
     void (*linear_backward_w)(const struct mat *x, const struct mat *dy, real *dw, int ld);
+    /* From hold to release x stays as it is: several products read it. Every hold needs its release. */
+    void (*hold)(const struct mat *x);
+    void (*release)(void);
 };
 extern const struct products products_f32;
 

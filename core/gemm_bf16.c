@@ -68,7 +68,15 @@ static bool agree(const struct bf16_kernels *k)
         }
     k->pack(BF16_A, true, x[0], K, N, K, a);
     k->pack(BF16_B, true, x[1], K, N, K, b);
-    k->piece(&(struct bf16_piece){.a = a, .b = b, .m = N, .n = N, .blocks = 2, .c = got, .ldc = N});
+    k->piece(&(struct bf16_piece){.a = a,
+                                  .b = b,
+                                  .m = N,
+                                  .n = N,
+                                  .blocks = 2,
+                                  .panel_a = 2 * BF16_TILE * k->unit,
+                                  .panel_b = 2 * BF16_TILE * k->unit,
+                                  .c = got,
+                                  .ldc = N});
     gemm_bf16_reference(N, N, K, (struct gemm_in){.p = x[0], .ld = K},
                         (struct gemm_in){.p = x[1], .ld = K, .trans = true}, want, N, false);
     return memcmp(got, want, sizeof got) == 0;
@@ -191,7 +199,6 @@ struct problem {
 struct block {
     const struct bf16_kernels *kernels;
     struct bf16_piece all;
-    size_t panel;
     int rows; /* pieces along m */
 };
 
@@ -201,8 +208,8 @@ static void compute_piece(void *ctx, int index, int thread)
     const struct block *b = ctx;
     int i = index % b->rows * PIECE_ROWS, j = index / b->rows * PIECE_COLS;
     struct bf16_piece p = b->all;
-    p.a += (size_t)(i / BF16_LANES) * b->panel;
-    p.b += (size_t)(j / BF16_LANES) * b->panel;
+    p.a += (size_t)(i / BF16_LANES) * p.panel_a;
+    p.b += (size_t)(j / BF16_LANES) * p.panel_b;
     p.m = smaller(PIECE_ROWS, p.m - i);
     p.n = smaller(PIECE_COLS, p.n - j);
     p.c += i * p.ldc + j;
@@ -218,35 +225,40 @@ static void for_each(bool serial, int n, void (*fn)(void *, int, int), void *ctx
         parallel_for(n, fn, ctx);
 }
 
-/* The part of C from (i0, j0) on of m x n, k from l0 on; B is packed on the way when new_b. */
+/* A packed operand, whole: panels of `panel` bytes. to: where it is packed by the next part; NULL: it is there. */
+struct packed {
+    const unsigned char *at;
+    unsigned char *to;
+    size_t panel;
+};
+
+/* The part of C from (i0, j0) on of m x n, k from l0 on. */
 struct part {
     int i0, m, j0, n, l0, k;
-    bool new_b;
 };
 
 static void one_part(const struct problem *p, const struct part *t, const struct bf16_kernels *kernels,
-                     const struct store *store)
+                     const struct packed *a, const struct packed *b)
 {
-    int blocks = parts_of(t->k, BF16_BLOCK);
-    size_t panel = (size_t)blocks * BF16_TILE * kernels->unit;
-    struct two_packings pack = {{kernels, &p->a, BF16_A, t->i0, t->m, t->l0, t->k, panel, store->a},
-                                {kernels, &p->b, BF16_B, t->j0, t->n, t->l0, t->k, panel, store->b},
-                                parts_of(t->m, GROUP)};
-    for_each(p->serial, pack.groups_a + (t->new_b ? parts_of(t->n, GROUP) : 0), pack_piece, &pack);
-    struct block block = {.kernels = kernels, .panel = panel, .rows = parts_of(t->m, PIECE_ROWS)};
-    block.all = (struct bf16_piece){.a = store->a,
-                                    .b = store->b,
+    struct two_packings pack = {{kernels, &p->a, BF16_A, t->i0, t->m, t->l0, t->k, a->panel, a->to},
+                                {kernels, &p->b, BF16_B, t->j0, t->n, t->l0, t->k, b->panel, b->to},
+                                a->to ? parts_of(t->m, GROUP) : 0};
+    int groups = pack.groups_a + (b->to ? parts_of(t->n, GROUP) : 0);
+    if (groups > 0) for_each(p->serial, groups, pack_piece, &pack);
+    struct block block = {.kernels = kernels, .rows = parts_of(t->m, PIECE_ROWS)};
+    block.all = (struct bf16_piece){.a = a->at,
+                                    .b = b->at,
                                     .m = t->m,
                                     .n = t->n,
-                                    .blocks = blocks,
+                                    .blocks = parts_of(t->k, BF16_BLOCK),
+                                    .panel_a = a->panel,
+                                    .panel_b = b->panel,
                                     .c = p->c + t->i0 * p->ldc + t->j0,
                                     .ldc = p->ldc,
                                     .load = p->accumulate || t->l0 > 0,
                                     .bias = p->bias && t->l0 + t->k >= p->k ? p->bias + t->j0 : NULL};
     for_each(p->serial, block.rows * parts_of(t->n, PIECE_COLS), compute_piece, &block);
 }
-
-/* ---- calls ------------------------------------------------------------------------------------------------------- */
 
 static struct gemm_in dense_if_possible(struct gemm_in in)
 {
@@ -255,21 +267,131 @@ static struct gemm_in dense_if_possible(struct gemm_in in)
     return in;
 }
 
-static void all_parts(const struct problem *p, const struct store *store)
+/* ---- operands that are packed once for several calls ------------------------------------------------------------- */
+
+static size_t panel_bytes(const struct bf16_kernels *kernels, int k)
+{
+    return (size_t)parts_of(k, BF16_BLOCK) * BF16_TILE * kernels->unit;
+}
+
+static size_t packed_bytes(const struct bf16_kernels *kernels, int lanes, int k)
+{
+    return (size_t)parts_of(lanes, BF16_LANES) * panel_bytes(kernels, k);
+}
+
+/* All of an operand, on all threads. */
+static void pack_all(const struct bf16_kernels *kernels, const struct gemm_in *in, enum bf16_side side, int lanes,
+                     int k, unsigned char *to)
+{
+    struct two_packings pack = {
+        {kernels, in, side, 0, lanes, 0, k, panel_bytes(kernels, k), to}, {0}, parts_of(lanes, GROUP)};
+    parallel_for(pack.groups_a, pack_piece, &pack);
+}
+
+/* What this thread holds, and the number of its packing; that of the last one, whoever's, is kept beside the bytes. */
+static _Thread_local struct {
+    struct mat x;
+    int depth;
+    const struct bf16_kernels *kernels;
+    unsigned long packing;
+} held;
+static _Alignas(64) unsigned char held_bytes[SHARED]; /* whoever has the shared buffers has this one too */
+static unsigned long last_packing;
+
+void gemm_bf16_hold(const struct mat *x)
+{
+    if (held.depth++ > 0) return;
+    held.x = *x;
+    held.packing = 0;
+}
+
+void gemm_bf16_release(void)
+{
+    held.depth--;
+}
+
+/* A's packed form when it is what this thread holds, and room for it; else NULL. */
+static const unsigned char *held_form(const struct problem *p, const struct bf16_kernels *kernels)
+{
+    const struct gemm_in *a = &p->a;
+    bool same = held.depth > 0 && !a->w && !a->trans && a->p == held.x.a && a->ld == held.x.ld && p->m == held.x.rows &&
+                p->k == held.x.cols;
+    if (!same || packed_bytes(kernels, p->m, p->k) > SHARED) return NULL;
+    if (held.packing == 0 || held.packing != last_packing || held.kernels != kernels) {
+        pack_all(kernels, a, BF16_A, p->m, p->k, held_bytes);
+        held.packing = ++last_packing;
+        held.kernels = kernels;
+    }
+    return held_bytes;
+}
+
+struct bf16_weight {
+    struct wsrc of; /* the source that was packed */
+    const struct bf16_kernels *kernels;
+    const unsigned char *copy[2]; /* lanes are rows (for x W'); lanes are columns (for dy W), or NULL */
+};
+
+static status pack_copy(const struct bf16_weight *p, bool rows, struct arena *arena, const unsigned char **out)
+{
+    struct gemm_in in = {.w = &p->of, .trans = rows};
+    int lanes = rows ? p->of.rows : p->of.cols, k = rows ? p->of.cols : p->of.rows;
+    unsigned char *to;
+    NEW(to, arena, packed_bytes(p->kernels, lanes, k));
+    in = dense_if_possible(in);
+    pack_all(p->kernels, &in, BF16_B, lanes, k, to);
+    *out = to;
+    return ST_OK;
+}
+
+status gemm_bf16_pack_weight(struct wsrc *w, bool backward, struct arena *arena)
+{
+    struct bf16_weight *p;
+    ZNEW(p, arena, 1);
+    p->of = *w;
+    p->of.packed = NULL;
+    p->kernels = table[gemm_bf16_class()];
+    TRY(pack_copy(p, true, arena, &p->copy[0]));
+    if (backward) TRY(pack_copy(p, false, arena, &p->copy[1]));
+    w->packed = p;
+    return ST_OK;
+}
+
+size_t gemm_bf16_weight_bytes(const struct wsrc *w, bool backward)
 {
     const struct bf16_kernels *k = table[gemm_bf16_class()];
+    return packed_bytes(k, w->rows, w->cols) + (backward ? packed_bytes(k, w->cols, w->rows) : 0);
+}
+
+/* B's packed form when it is a weight that has one; else NULL. A source that was changed after packing has none. */
+static const unsigned char *weight_form(const struct gemm_in *b, const struct bf16_kernels *kernels)
+{
+    const struct bf16_weight *p = b->w ? b->w->packed : NULL;
+    if (!p || p->kernels != kernels || p->of.tile != b->w->tile || p->of.ctx != b->w->ctx || p->of.dense != b->w->dense)
+        return NULL;
+    return p->copy[b->trans ? 0 : 1];
+}
+
+/* ---- calls ------------------------------------------------------------------------------------------------------- */
+
+/* kept: packed forms of the whole operands, or NULL. */
+static void all_parts(const struct problem *p, const struct bf16_kernels *k, const struct store *store,
+                      const unsigned char *kept_a, const unsigned char *kept_b)
+{
     struct part t = {0};
+    size_t whole_panel = panel_bytes(k, p->k);
     do {
         t.k = smaller(p->k - t.l0, store->most_k);
-        size_t lane = (size_t)parts_of(t.k, BF16_BLOCK) * BF16_BLOCK * k->unit; /* bytes */
-        size_t fit = lane ? store->bytes / lane / BF16_LANES * BF16_LANES : store->bytes;
+        size_t panel = panel_bytes(k, t.k), done = panel_bytes(k, t.l0);
+        size_t fit = panel ? store->bytes / panel * BF16_LANES : store->bytes;
         int most = fit > 1 << 30 ? 1 << 30 : (int)fit;
         for (t.j0 = 0; t.j0 < p->n; t.j0 += t.n) {
-            t.n = smaller(most, p->n - t.j0);
+            t.n = kept_b ? p->n : smaller(most, p->n - t.j0);
             for (t.i0 = 0; t.i0 < p->m; t.i0 += t.m) {
-                t.m = smaller(most, p->m - t.i0);
-                t.new_b = t.i0 == 0;
-                one_part(p, &t, k, store);
+                t.m = kept_a ? p->m : smaller(most, p->m - t.i0);
+                struct packed a = {kept_a + done, NULL, whole_panel}, b = {kept_b + done, NULL, whole_panel};
+                if (!kept_a) a = (struct packed){store->a, store->a, panel};
+                if (!kept_b) b = (struct packed){store->b, t.i0 == 0 ? store->b : NULL, panel};
+                one_part(p, &t, k, &a, &b);
             }
         }
         t.l0 += t.k;
@@ -279,14 +401,16 @@ static void all_parts(const struct problem *p, const struct store *store)
 static void multiply(struct problem *p)
 {
     if (p->m <= 0 || p->n <= 0) return;
+    const struct bf16_kernels *k = table[gemm_bf16_class()];
+    const struct store shared = {shared_a, shared_b, SHARED, 4096}, own = {own_a, own_b, OWN, 1024};
+    const unsigned char *weight = weight_form(&p->b, k);
     p->a = dense_if_possible(p->a);
     p->b = dense_if_possible(p->b);
-    const struct store shared = {shared_a, shared_b, SHARED, 4096}, own = {own_a, own_b, OWN, 1024};
     if (p->serial || parallel_inside() || atomic_flag_test_and_set(&shared_taken)) {
         p->serial = true;
-        all_parts(p, &own);
+        all_parts(p, k, &own, NULL, weight);
     } else {
-        all_parts(p, &shared);
+        all_parts(p, k, &shared, held_form(p, k), weight);
         atomic_flag_clear(&shared_taken);
     }
 }
@@ -325,5 +449,6 @@ void linear_bf16_backward_w(const struct mat *x, const struct mat *dy, real *dw,
     gemm_bf16(dy->cols, x->cols, x->rows, whole(dy, true), whole(x, false), dw, ld, true);
 }
 
-const struct products products_bf16 = {gemm_bf16, gemm_bf16_serial, linear_bf16_forward, linear_bf16_backward_x,
-                                       linear_bf16_backward_w};
+const struct products products_bf16 = {
+    gemm_bf16,      gemm_bf16_serial, linear_bf16_forward, linear_bf16_backward_x, linear_bf16_backward_w,
+    gemm_bf16_hold, gemm_bf16_release};

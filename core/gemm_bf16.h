@@ -10,6 +10,7 @@
 #ifndef PG_CORE_GEMM_BF16_H
 #define PG_CORE_GEMM_BF16_H
 
+#include "core/arena.h"
 #include "core/cpu.h"
 #include "core/gemm.h"
 
@@ -22,6 +23,19 @@ void gemm_bf16_reference(int m, int n, int k, struct gemm_in a, struct gemm_in b
 
 /* The class of the kernels in use: the processor's (core/cpu.h), or the next lower one whose results are right. */
 enum cpu_class gemm_bf16_class(void);
+
+/* From now until the release x [its view and its values] stays as it is, so that products whose A it is may share its
+ * packed form; the arithmetic's products->hold. Holds of other matrices inside a hold, and those of other threads, are
+ * counted and do nothing more. */
+void gemm_bf16_hold(const struct mat *x);
+void gemm_bf16_release(void);
+
+/* Packed copies of a weight [out, in], 2 bytes a value each: for y = x W' and (backward) for dx = dy W. w->packed then
+ * leads to them; products use them as long as w is the source that was packed and the processor class the same. */
+status gemm_bf16_pack_weight(struct wsrc *w, bool backward, struct arena *);
+
+/* Memory that these take. */
+size_t gemm_bf16_weight_bytes(const struct wsrc *w, bool backward);
 
 /* x as bfloat16; a NaN stays one (made quiet), denormals become zeros of their sign. In the double build x is rounded
  * to float before. */

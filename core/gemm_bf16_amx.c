@@ -34,21 +34,33 @@ struct quad {
     int m, n; /* that exist, of 32 */
 };
 
+/* Lines of the C that comes next are called for, two a block, while there are any. */
 #define SUMS(two_rows, two_cols) \
-    for (int block = 0; block < blocks; block++, a += BF16_TILE, b += BF16_TILE) { \
+    for (int block = 0; block < p->blocks; block++, a += BF16_TILE, b += BF16_TILE) { \
         _tile_loadd(4, a, ROW); \
         _tile_loadd(6, b, ROW); \
-        if (two_rows) _tile_loadd(5, a + panel, ROW); \
-        if (two_cols) _tile_loadd(7, b + panel, ROW); \
+        if (two_rows) _tile_loadd(5, a + panel_a, ROW); \
+        if (two_cols) _tile_loadd(7, b + panel_b, ROW); \
+        if (block < 16) { \
+            __builtin_prefetch(next, 1); \
+            __builtin_prefetch(next + 16, 1); \
+            __builtin_prefetch(next + p->ldc, 1); \
+            __builtin_prefetch(next + p->ldc + 16, 1); \
+            next += step; \
+        } \
         _tile_dpbf16ps(0, 4, 6); \
         if (two_cols) _tile_dpbf16ps(1, 4, 7); \
         if (two_rows) _tile_dpbf16ps(2, 5, 6); \
         if ((two_rows) && (two_cols)) _tile_dpbf16ps(3, 5, 7); \
     }
 
-static void quad_sums(const uint16_t *a, const uint16_t *b, int blocks, bool two_rows, bool two_cols)
+/* next: where in C the quad of tiles begins that comes after this one; NULL: none of full size. */
+static void quad_sums(const struct bf16_piece *p, const uint16_t *a, const uint16_t *b, const float *next,
+                      bool two_rows, bool two_cols)
 {
-    size_t panel = (size_t)blocks * BF16_TILE;
+    size_t panel_a = p->panel_a / sizeof *a, panel_b = p->panel_b / sizeof *b;
+    ptrdiff_t step = next ? 2 * p->ldc : 0;
+    if (!next) next = p->c;
     if (two_rows && two_cols)
         SUMS(true, true)
     else if (two_rows)
@@ -97,12 +109,19 @@ static void put(const struct quad *q, const float *square, const float *bias)
         }
 }
 
+/* Quads follow each other along the rows of C, so that these are runs of memory. */
+static const float *next_quad(const struct bf16_piece *p, int i, int j)
+{
+    j += 32;
+    if (j + 32 > p->n) i += 32, j = 0;
+    return i + 32 <= p->m && j + 32 <= p->n ? p->c + i * p->ldc + j : NULL;
+}
+
 static void one_quad(const struct bf16_piece *p, int i, int j)
 {
     _Alignas(64) float square[32 * 32];
-    size_t panel = (size_t)p->blocks * BF16_TILE;
-    const uint16_t *a = (const uint16_t *)p->a + (size_t)(i / BF16_LANES) * panel;
-    const uint16_t *b = (const uint16_t *)p->b + (size_t)(j / BF16_LANES) * panel;
+    const uint16_t *a = (const uint16_t *)(p->a + (size_t)(i / BF16_LANES) * p->panel_a);
+    const uint16_t *b = (const uint16_t *)(p->b + (size_t)(j / BF16_LANES) * p->panel_b);
     struct quad q = {p->c + i * p->ldc + j, p->ldc, p->m - i < 32 ? p->m - i : 32, p->n - j < 32 ? p->n - j : 32};
     bool whole = q.m == 32 && q.n == 32;
     if (p->load && whole) {
@@ -117,7 +136,7 @@ static void one_quad(const struct bf16_piece *p, int i, int j)
         _tile_zero(2);
         _tile_zero(3);
     }
-    quad_sums(a, b, p->blocks, q.m > BF16_LANES, q.n > BF16_LANES);
+    quad_sums(p, a, b, next_quad(p, i, j), q.m > BF16_LANES, q.n > BF16_LANES);
     if (whole && !p->bias) {
         store_c(q.c, q.ldc);
     } else {
@@ -129,8 +148,8 @@ static void one_quad(const struct bf16_piece *p, int i, int j)
 static void piece(const struct bf16_piece *p)
 {
     configure();
-    for (int j = 0; j < p->n; j += 32)
-        for (int i = 0; i < p->m; i += 32) one_quad(p, i, j);
+    for (int i = 0; i < p->m; i += 32)
+        for (int j = 0; j < p->n; j += 32) one_quad(p, i, j);
     _tile_release();
 }
 

@@ -55,12 +55,12 @@ static void strip(const struct bf16_piece *p, const uint16_t *a, const uint16_t 
 
 static void piece(const struct bf16_piece *p)
 {
-    size_t panel = (size_t)p->blocks * BF16_TILE;
     for (int j = 0; j < p->n; j += BF16_LANES) {
-        const uint16_t *b = (const uint16_t *)p->b + (size_t)(j / BF16_LANES) * panel;
+        const uint16_t *b = (const uint16_t *)(p->b + (size_t)(j / BF16_LANES) * p->panel_b);
         int cols = p->n - j < BF16_LANES ? p->n - j : BF16_LANES;
         for (int i = 0; i < p->m; i += ROWS) {
-            const uint16_t *a = (const uint16_t *)p->a + (size_t)(i / BF16_LANES) * panel + i % BF16_LANES * BF16_BLOCK;
+            const uint16_t *a =
+                (const uint16_t *)(p->a + (size_t)(i / BF16_LANES) * p->panel_a) + i % BF16_LANES * BF16_BLOCK;
             strip(p, a, b, p->m - i, cols, p->c + i * p->ldc + j, p->bias ? p->bias + j : NULL);
         }
     }

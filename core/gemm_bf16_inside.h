@@ -12,11 +12,12 @@
 
 enum { BF16_LANES = 16, BF16_BLOCK = 32, BF16_TILE = BF16_LANES * BF16_BLOCK };
 
-/* C[m,n] = (load ? C : 0) + the blocks' sums, + bias[n] (NULL: none). a: ceil(m/16) panels of `blocks` tiles, b:
- * ceil(n/16). */
+/* C[m,n] = (load ? C : 0) + the blocks' sums, + bias[n] (NULL: none). a: ceil(m/16) panels, b: ceil(n/16); of each the
+ * first `blocks` tiles count. */
 struct bf16_piece {
     const unsigned char *a, *b;
     int m, n, blocks;
+    size_t panel_a, panel_b; /* bytes from a panel to the next */
     real *c;
     ptrdiff_t ldc;
     bool load;

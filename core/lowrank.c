@@ -71,16 +71,16 @@ void lowrank_backward(const struct lowrank *l, const struct mat *x, const struct
     struct gemm_in up = {.p = dy->a, .ld = dy->ld};
     if (trained > 0 && db != NULL) { /* db += dy' (z o s e) */
         scale_columns(l, from, z, scratch);
-        multiply(l)(l->out, trained, rows, (struct gemm_in){.p = dy->a, .ld = dy->ld, .trans = true},
-                    (struct gemm_in){.p = scratch->a + from, .ld = scratch->ld}, db + from, l->r, true);
+        gemm(l->out, trained, rows, (struct gemm_in){.p = dy->a, .ld = dy->ld, .trans = true},
+             (struct gemm_in){.p = scratch->a + from, .ld = scratch->ld}, db + from, l->r, true);
     }
     struct gemm_in b = {.p = l->b + l->lo, .ld = l->r};
     multiply(l)(rows, n, l->out, up, b, scratch->a + l->lo, scratch->ld, false); /* g = dy B */
     if (de != NULL) add_de(l, from, z, scratch, de);
     scale_columns(l, l->lo, scratch, scratch);
     if (trained > 0 && da != NULL)
-        multiply(l)(trained, l->in, rows, (struct gemm_in){.p = scratch->a + from, .ld = scratch->ld, .trans = true},
-                    (struct gemm_in){.p = x->a, .ld = x->ld}, da + (size_t)from * (size_t)l->in, l->in, true);
+        gemm(trained, l->in, rows, (struct gemm_in){.p = scratch->a + from, .ld = scratch->ld, .trans = true},
+             (struct gemm_in){.p = x->a, .ld = x->ld}, da + (size_t)from * (size_t)l->in, l->in, true);
     if (dx != NULL)
         multiply(l)(rows, l->in, n, (struct gemm_in){.p = scratch->a + l->lo, .ld = scratch->ld}, rows_of_a(l, false),
                     dx->a, dx->ld, true);

@@ -15,7 +15,8 @@ struct lowrank {
     int in, out, r;
     int lo, hi;                      /* rank rows in use: lo <= i < hi */
     double scale;                    /* s */
-    const struct products *products; /* NULL: f32's */
+    const struct products *products; /* along the tokens; NULL: f32's. Gradients of a, b, e, whose few rows or columns
+                                        leave nothing to gain, are f32 products always, and so is the merging */
 };
 
 /* z [T, r] receives x A' (columns lo..hi), kept by the caller for backward. */

@@ -27,13 +27,21 @@ int role_by_name(const char *name)
 status site_forward(struct use *u, const struct mat *x, struct mat *y)
 {
     const struct site *s = u->site;
-    return s->ops && s->ops->forward ? s->ops->forward(u, x, y) : base_forward(u, x, y);
+    const struct products *products = u->pass->arith->products;
+    products->hold(x);
+    status st = s->ops && s->ops->forward ? s->ops->forward(u, x, y) : base_forward(u, x, y);
+    products->release();
+    return st;
 }
 
 status site_backward(struct use *u, const struct mat *x, const struct mat *dy, struct mat *dx)
 {
     const struct site *s = u->site;
-    return s->ops && s->ops->backward ? s->ops->backward(u, x, dy, dx) : base_backward(u, x, dy, dx);
+    const struct products *products = u->pass->arith->products;
+    products->hold(dy);
+    status st = s->ops && s->ops->backward ? s->ops->backward(u, x, dy, dx) : base_backward(u, x, dy, dx);
+    products->release();
+    return st;
 }
 
 static struct arith_call call_of(const struct use *u)
