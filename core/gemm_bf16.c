@@ -21,8 +21,6 @@ enum {
     RAW_K = 512,      /* k of 16 lanes of a weight source ... */
     RAW = 16 * RAW_K, /* ... in the buffer before they are packed */
     RAW_LINES = RAW / GROUP,
-    PIECE_ROWS = 128, /* of C */
-    PIECE_COLS = 256,
 };
 struct store {
     unsigned char *a, *b;
@@ -195,26 +193,61 @@ struct problem {
     const real *bias;
 };
 
-/* One block of the problem whose operands are packed, and how it is cut. */
+/* One part of the problem whose operands are packed, and how it is cut: a piece's blocks of `depth` tiles along k stay
+ * in the second nearest cache, one operand's beside the other's. */
 struct block {
     const struct bf16_kernels *kernels;
     struct bf16_piece all;
-    int rows; /* pieces along m */
+    int rows, cols, depth; /* of a piece */
+    int down;              /* pieces along m */
 };
 
 static void compute_piece(void *ctx, int index, int thread)
 {
     (void)thread;
     const struct block *b = ctx;
-    int i = index % b->rows * PIECE_ROWS, j = index / b->rows * PIECE_COLS;
+    int i = index % b->down * b->rows, j = index / b->down * b->cols;
     struct bf16_piece p = b->all;
     p.a += (size_t)(i / BF16_LANES) * p.panel_a;
     p.b += (size_t)(j / BF16_LANES) * p.panel_b;
-    p.m = smaller(PIECE_ROWS, p.m - i);
-    p.n = smaller(PIECE_COLS, p.n - j);
+    p.m = smaller(b->rows, p.m - i);
+    p.n = smaller(b->cols, p.n - j);
     p.c += i * p.ldc + j;
-    if (p.bias) p.bias += j;
-    b->kernels->piece(&p);
+    int l = 0;
+    do { /* C is added to in the order of k: only where it lies meanwhile changes */
+        p.blocks = smaller(b->depth, b->all.blocks - l);
+        p.bias = b->all.bias && l + p.blocks >= b->all.blocks ? b->all.bias + j : NULL;
+        b->kernels->piece(&p);
+        size_t done = (size_t)p.blocks * BF16_TILE * b->kernels->unit;
+        p.a += done, p.b += done;
+        p.load = true;
+        l += p.blocks;
+    } while (l < b->all.blocks);
+}
+
+/* n in equal parts of at most `most`, but for rounding up to whole pairs of panels. */
+static int part_size(int n, int most)
+{
+    const int pair = 2 * BF16_LANES;
+    int parts = parts_of(n, most < pair ? pair : most);
+    return parts_of(parts_of(n, parts), pair) * pair;
+}
+
+static void cut_up(struct block *b, int threads)
+{
+    enum { DEPTH = 1024 / BF16_BLOCK, ROWS_BYTES = 768 << 10, COLS_BYTES = 512 << 10, PIECES_A_THREAD = 4, LEAST = 64 };
+    const struct bf16_piece *p = &b->all;
+    b->depth = parts_of(p->blocks, parts_of(p->blocks > 0 ? p->blocks : 1, DEPTH));
+    if (b->depth < 1) b->depth = 1;
+    int lane = b->depth * BF16_BLOCK * (int)b->kernels->unit;
+    b->rows = part_size(p->m, ROWS_BYTES / lane);
+    b->cols = part_size(p->n, COLS_BYTES / lane);
+    while (threads > 1 && parts_of(p->m, b->rows) * parts_of(p->n, b->cols) < threads * PIECES_A_THREAD) {
+        int *side = b->rows >= b->cols ? &b->rows : &b->cols, half = part_size(*side, (*side + 1) / 2);
+        if (*side <= LEAST || half >= *side) break;
+        *side = half;
+    }
+    b->down = parts_of(p->m, b->rows);
 }
 
 static void for_each(bool serial, int n, void (*fn)(void *, int, int), void *ctx)
@@ -245,7 +278,7 @@ static void one_part(const struct problem *p, const struct part *t, const struct
                                 a->to ? parts_of(t->m, GROUP) : 0};
     int groups = pack.groups_a + (b->to ? parts_of(t->n, GROUP) : 0);
     if (groups > 0) for_each(p->serial, groups, pack_piece, &pack);
-    struct block block = {.kernels = kernels, .rows = parts_of(t->m, PIECE_ROWS)};
+    struct block block = {.kernels = kernels};
     block.all = (struct bf16_piece){.a = a->at,
                                     .b = b->at,
                                     .m = t->m,
@@ -257,7 +290,8 @@ static void one_part(const struct problem *p, const struct part *t, const struct
                                     .ldc = p->ldc,
                                     .load = p->accumulate || t->l0 > 0,
                                     .bias = p->bias && t->l0 + t->k >= p->k ? p->bias + t->j0 : NULL};
-    for_each(p->serial, block.rows * parts_of(t->n, PIECE_COLS), compute_piece, &block);
+    cut_up(&block, p->serial ? 1 : parallel_threads());
+    for_each(p->serial, block.down * parts_of(t->n, block.cols), compute_piece, &block);
 }
 
 static struct gemm_in dense_if_possible(struct gemm_in in)

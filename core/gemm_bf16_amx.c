@@ -34,7 +34,8 @@ struct quad {
     int m, n; /* that exist, of 32 */
 };
 
-/* Lines of the C that comes next are called for, two a block, while there are any. */
+/* Lines of the C that comes next are called for, two rows a block; what few blocks leave,
+ * before. */
 #define SUMS(two_rows, two_cols) \
     for (int block = 0; block < p->blocks; block++, a += BF16_TILE, b += BF16_TILE) { \
         _tile_loadd(4, a, ROW); \
@@ -61,6 +62,10 @@ static void quad_sums(const struct bf16_piece *p, const uint16_t *a, const uint1
     size_t panel_a = p->panel_a / sizeof *a, panel_b = p->panel_b / sizeof *b;
     ptrdiff_t step = next ? 2 * p->ldc : 0;
     if (!next) next = p->c;
+    for (int i = 2 * p->blocks; i < 32 && step; i++) {
+        __builtin_prefetch(next + i * p->ldc, 1);
+        __builtin_prefetch(next + i * p->ldc + 16, 1);
+    }
     if (two_rows && two_cols)
         SUMS(true, true)
     else if (two_rows)
