@@ -193,8 +193,9 @@ struct problem {
     const real *bias;
 };
 
-/* One part of the problem whose operands are packed, and how it is cut: a piece's blocks of `depth` tiles along k stay
- * in the second nearest cache, one operand's beside the other's. */
+/* One part of the problem whose operands are packed, and how it is cut. A piece goes through k in steps of `depth`
+ * tiles: what two panels of each operand hold then stays in the nearest cache, what a piece of each holds, in the next.
+ */
 struct block {
     const struct bf16_kernels *kernels;
     struct bf16_piece all;
@@ -235,13 +236,11 @@ static int part_size(int n, int most)
 
 static void cut_up(struct block *b, int threads)
 {
-    enum { DEPTH = 1024 / BF16_BLOCK, ROWS_BYTES = 768 << 10, COLS_BYTES = 512 << 10, PIECES_A_THREAD = 4, LEAST = 64 };
+    enum { ROWS = 256, COLS = 512, DEPTH = 12, PIECES_A_THREAD = 4, LEAST = 64 };
     const struct bf16_piece *p = &b->all;
-    b->depth = parts_of(p->blocks, parts_of(p->blocks > 0 ? p->blocks : 1, DEPTH));
-    if (b->depth < 1) b->depth = 1;
-    int lane = b->depth * BF16_BLOCK * (int)b->kernels->unit;
-    b->rows = part_size(p->m, ROWS_BYTES / lane);
-    b->cols = part_size(p->n, COLS_BYTES / lane);
+    b->depth = p->blocks > 0 ? parts_of(p->blocks, parts_of(p->blocks, DEPTH)) : 1;
+    b->rows = part_size(p->m, ROWS);
+    b->cols = part_size(p->n, COLS);
     while (threads > 1 && parts_of(p->m, b->rows) * parts_of(p->n, b->cols) < threads * PIECES_A_THREAD) {
         int *side = b->rows >= b->cols ? &b->rows : &b->cols, half = part_size(*side, (*side + 1) / 2);
         if (*side <= LEAST || half >= *side) break;

@@ -34,38 +34,21 @@ struct quad {
     int m, n; /* that exist, of 32 */
 };
 
-/* Lines of the C that comes next are called for, two rows a block; what few blocks leave,
- * before. */
 #define SUMS(two_rows, two_cols) \
     for (int block = 0; block < p->blocks; block++, a += BF16_TILE, b += BF16_TILE) { \
         _tile_loadd(4, a, ROW); \
         _tile_loadd(6, b, ROW); \
         if (two_rows) _tile_loadd(5, a + panel_a, ROW); \
         if (two_cols) _tile_loadd(7, b + panel_b, ROW); \
-        if (block < 16) { \
-            __builtin_prefetch(next, 1); \
-            __builtin_prefetch(next + 16, 1); \
-            __builtin_prefetch(next + p->ldc, 1); \
-            __builtin_prefetch(next + p->ldc + 16, 1); \
-            next += step; \
-        } \
         _tile_dpbf16ps(0, 4, 6); \
         if (two_cols) _tile_dpbf16ps(1, 4, 7); \
         if (two_rows) _tile_dpbf16ps(2, 5, 6); \
         if ((two_rows) && (two_cols)) _tile_dpbf16ps(3, 5, 7); \
     }
 
-/* next: where in C the quad of tiles begins that comes after this one; NULL: none of full size. */
-static void quad_sums(const struct bf16_piece *p, const uint16_t *a, const uint16_t *b, const float *next,
-                      bool two_rows, bool two_cols)
+static void quad_sums(const struct bf16_piece *p, const uint16_t *a, const uint16_t *b, bool two_rows, bool two_cols)
 {
     size_t panel_a = p->panel_a / sizeof *a, panel_b = p->panel_b / sizeof *b;
-    ptrdiff_t step = next ? 2 * p->ldc : 0;
-    if (!next) next = p->c;
-    for (int i = 2 * p->blocks; i < 32 && step; i++) {
-        __builtin_prefetch(next + i * p->ldc, 1);
-        __builtin_prefetch(next + i * p->ldc + 16, 1);
-    }
     if (two_rows && two_cols)
         SUMS(true, true)
     else if (two_rows)
@@ -114,12 +97,19 @@ static void put(const struct quad *q, const float *square, const float *bias)
         }
 }
 
-/* Quads follow each other along the rows of C, so that these are runs of memory. */
-static const float *next_quad(const struct bf16_piece *p, int i, int j)
+/* Where k is short a product is its traffic with C: the square of C that comes next, along its rows, is called for. */
+static void prefetch_next(const struct bf16_piece *p, int i, int j)
 {
+    enum { SHORT = 2, LINE = 16 };
+    if (!p->load || p->blocks > SHORT) return;
     j += 32;
     if (j + 32 > p->n) i += 32, j = 0;
-    return i + 32 <= p->m && j + 32 <= p->n ? p->c + i * p->ldc + j : NULL;
+    if (i + 32 > p->m || j + 32 > p->n) return;
+    const float *next = p->c + i * p->ldc + j;
+    for (int r = 0; r < 32; r++, next += p->ldc) {
+        __builtin_prefetch(next, 1);
+        __builtin_prefetch(next + LINE, 1);
+    }
 }
 
 static void one_quad(const struct bf16_piece *p, int i, int j)
@@ -141,7 +131,8 @@ static void one_quad(const struct bf16_piece *p, int i, int j)
         _tile_zero(2);
         _tile_zero(3);
     }
-    quad_sums(p, a, b, next_quad(p, i, j), q.m > BF16_LANES, q.n > BF16_LANES);
+    prefetch_next(p, i, j);
+    quad_sums(p, a, b, q.m > BF16_LANES, q.n > BF16_LANES);
     if (whole && !p->bias) {
         store_c(q.c, q.ldc);
     } else {
