@@ -48,6 +48,9 @@ CHECK    := -lcheck -lsubunit -lrt
 AVX2     := -mavx2 -mfma -mf16c
 AVX512   := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mf16c -mprefer-vector-width=512
 
+BF16     := $(AVX512) -mavx512bf16
+AMX      := $(BF16) -mamx-tile -mamx-bf16
+
 # ---- sources --------------------------------------------------------------------------------------------------------
 ROOMS    := core models datasets methods results bench
 SOURCES  := $(filter-out bench/main.c,$(wildcard $(addsuffix /*.c,$(ROOMS))))
@@ -107,6 +110,8 @@ $(OUT)/bench/published.o: $(wildcard results/published/*.csv)
 
 $(OUT)/core/%_avx2.o: CFLAGS += $(AVX2)
 $(OUT)/core/%_avx512.o: CFLAGS += $(AVX512)
+$(OUT)/core/%_avx512bf16.o: CFLAGS += $(BF16)
+$(OUT)/core/%_amx.o: CFLAGS += $(AMX)
 
 $(OUT)/%.o: %.c
 	@mkdir -p $(@D)

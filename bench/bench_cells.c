@@ -221,6 +221,12 @@ static json_t *shares_json(const struct phase *p)
     return o;
 }
 
+/* Of the cell's precision; 0: not measured. */
+static double roof_of(const struct work *w)
+{
+    return w->cell->train.precision == PRECISION_BF16 ? w->report->roof_bf16 : w->report->roof;
+}
+
 static status phase_json(struct work *w, const struct phase *p, const struct measured *rate)
 {
     double gflops = p->flops / p->seconds * 1e-9;
@@ -229,7 +235,7 @@ static status phase_json(struct work *w, const struct phase *p, const struct mea
                           p->examples / p->n, "tokens_a_second", p->tokens / p->seconds, "batch_rates",
                           measured_json(rate), "gflop_a_token", p->flops / p->tokens * 1e-9, "gflops", gflops,
                           "shares_of_time", shares_json(p), "peak_rss_bytes", p->memory, "peak_arena_bytes", p->arenas);
-    if (o && w->report->roof > 0 && json_object_set_new(o, "share_of_roof", json_real(gflops / w->report->roof)) != 0) {
+    if (o && roof_of(w) > 0 && json_object_set_new(o, "share_of_roof", json_real(gflops / roof_of(w))) != 0) {
         json_decref(o);
         o = NULL;
     }
@@ -261,7 +267,7 @@ static status report_phase(struct work *w, const struct phase *p)
 {
     struct arena *a = w->report->arena;
     struct measured rate = measured_of(p->rate, p->n, a);
-    double share = p->flops / p->seconds * 1e-9 / w->report->roof;
+    double share = p->flops / p->seconds * 1e-9 / roof_of(w);
     struct sheet_cell *cell = sheet_row(w->sheet);
     if (!cell) return ST_MEMORY;
     cell[0].main = w->cell->label;
@@ -270,7 +276,7 @@ static status report_phase(struct work *w, const struct phase *p)
     cell[3].main = number_text(a, p->tokens / p->seconds);
     cell[4] = measured_cell(a, &rate);
     cell[5].main = number_text(a, p->flops / p->tokens * 1e-9);
-    cell[6].main = w->report->roof > 0 ? arena_printf(a, "%.0f %%", 100 * share) : "";
+    cell[6].main = roof_of(w) > 0 ? arena_printf(a, "%.0f %%", 100 * share) : "";
     cell[7].main = number_text(a, p->memory / 1e6);
     w->result[w->sheet->rows - 1] = (struct result){w->cell, p->name, p->seconds / p->tokens};
     TRY(report_components(w, p));
@@ -394,8 +400,10 @@ status bench_cells(struct bench_report *r, const struct bench_cells *o)
     TRY(sheet_note(w.sheet,
                    "real tokens (nothing is padded); %d steps after %d of warm-up, and as many batches of evaluation",
                    o->steps, o->warmup));
-    TRY(sheet_note(w.sheet,
-                   "share of the roof: FLOPs that the model's and the adapters' products ask for, over time and roof"));
+    TRY(sheet_note(
+        w.sheet,
+        "share of the roof: FLOPs that the model's and the adapters' products ask for, over time and the roof of the "
+        "cell's precision"));
     TRY(sheet_note(w.components,
                    "layers: products of the base; adapters: what the method adds; row operations: norms, activations, "
                    "dropout, sums, embeddings"));

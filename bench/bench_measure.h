@@ -29,7 +29,7 @@ struct bench_report {
     enum sheet_format format;
     json_t *json; /* the whole, for --json */
     struct effort effort;
-    double roof; /* GFLOP/s of the machine's best product */
+    double roof, roof_bf16; /* GFLOP/s of the machine's best product, in f32 and in bf16 */
 };
 
 /* json[key] = an empty array, returned; NULL when out of memory. */

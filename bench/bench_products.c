@@ -1,7 +1,7 @@
 /* Rates of products. Shapes are named after where they occur in a step of a base-size encoder (hidden 768, inner 3072).
  */
 #include "bench/bench_parts.h"
-#include "core/gemm.h"
+#include "core/gemm_bf16.h"
 #include "core/rng.h"
 
 enum { TOKENS = 2048, HIDDEN = 768, INNER = 3072, RANK = 8, HEAD = 64 };
@@ -31,6 +31,7 @@ enum { SHAPES = sizeof shapes / sizeof shapes[0] };
 
 struct product_work {
     const struct shape *s;
+    const struct products *products;
     struct gemm_in a, b;
     real *c;
     int calls; /* in one measurement: small products are repeated */
@@ -42,9 +43,9 @@ static status multiply(void *ctx)
     const struct shape *s = w->s;
     for (int i = 0; i < w->calls; i++) {
         if (s->serial)
-            gemm_serial(s->m, s->n, s->k, w->a, w->b, w->c, s->n, s->accumulate);
+            w->products->gemm_serial(s->m, s->n, s->k, w->a, w->b, w->c, s->n, s->accumulate);
         else
-            gemm(s->m, s->n, s->k, w->a, w->b, w->c, s->n, s->accumulate);
+            w->products->gemm(s->m, s->n, s->k, w->a, w->b, w->c, s->n, s->accumulate);
     }
     return ST_OK;
 }
@@ -54,12 +55,18 @@ static double flops(const struct shape *s)
     return 2.0 * s->m * s->n * s->k;
 }
 
-/* GFLOP/s of a shape by a backend. */
-static status rate(struct bench_report *r, const struct shape *s, enum gemm_backend backend, struct measured *out)
+/* Who computes a product. */
+static const struct maker {
+    const struct products *products;
+    enum gemm_backend backend;
+} own_f32 = {&products_f32, GEMM_OWN}, blas_f32 = {&products_f32, GEMM_OPENBLAS}, own_bf16 = {&products_bf16, GEMM_OWN};
+
+/* GFLOP/s of a shape. */
+static status rate(struct bench_report *r, const struct shape *s, const struct maker *by, struct measured *out)
 {
     struct arena_mark mark = arena_mark(r->arena);
     struct rng rng = {.seed = 1};
-    struct product_work w = {.s = s};
+    struct product_work w = {.s = s, .products = by->products};
     size_t size[3] = {(size_t)s->m * (size_t)s->k, (size_t)s->n * (size_t)s->k, (size_t)s->m * (size_t)s->n};
     real *x[3];
     for (int i = 0; i < 3; i++) {
@@ -72,7 +79,7 @@ static status rate(struct bench_report *r, const struct shape *s, enum gemm_back
     w.calls = flops(s) < 1e7 ? (int)(1e7 / flops(s)) + 1 : 1;
     enum gemm_backend before = gemm_backend();
     struct measured t;
-    TRY(gemm_select(backend));
+    TRY(gemm_select(by->backend));
     status st = measure(multiply, &w, &r->effort, r->arena, &t);
     TRY(gemm_select(before));
     TRY(st);
@@ -86,25 +93,31 @@ static status rate(struct bench_report *r, const struct shape *s, enum gemm_back
 status bench_roof(struct bench_report *r)
 {
     static const struct shape roof = {"roof", TOKENS, INNER, HIDDEN, 0, 1, 0, 0};
-    struct measured own, blas;
-    TRY(rate(r, &roof, GEMM_OWN, &own));
-    TRY(rate(r, &roof, GEMM_OPENBLAS, &blas));
+    struct measured own, blas, half;
+    TRY(rate(r, &roof, &own_f32, &own));
+    TRY(rate(r, &roof, &blas_f32, &blas));
+    TRY(rate(r, &roof, &own_bf16, &half));
     r->roof = own.high > blas.high ? own.high : blas.high; /* a roof is what the machine can do: the fastest counts */
+    r->roof_bf16 = half.high;
     printf(
         "roof: %.1f GFLOP/s, the fastest product of 2048 x 3072 x 768; median of our kernels %.1f +- %.1f, of OpenBLAS "
-        "%.1f +- %.1f\n\n",
-        r->roof, own.median, own.spread, blas.median, blas.spread);
-    json_t *o =
-        json_pack("{s:f, s:o, s:o}", "gflops", r->roof, "own", measured_json(&own), "openblas", measured_json(&blas));
+        "%.1f +- %.1f\n"
+        "roof of bf16: %.1f GFLOP/s, by kernels %s; median %.1f +- %.1f\n\n",
+        r->roof, own.median, own.spread, blas.median, blas.spread, r->roof_bf16, cpu_class_name(gemm_bf16_class()),
+        half.median, half.spread);
+    json_t *o = json_pack("{s:f, s:o, s:o, s:f, s:s, s:o}", "gflops", r->roof, "own", measured_json(&own), "openblas",
+                          measured_json(&blas), "bf16_gflops", r->roof_bf16, "bf16_kernels",
+                          cpu_class_name(gemm_bf16_class()), "bf16", measured_json(&half));
     FAIL_IF(!o || json_object_set_new(r->json, "roof", o) != 0, ST_MEMORY, "out of memory for the JSON report");
     return ST_OK;
 }
 
 static status add_row(struct bench_report *r, struct sheet *sheet, json_t *list, const struct shape *s)
 {
-    struct measured own, blas;
-    TRY(rate(r, s, GEMM_OWN, &own));
-    TRY(rate(r, s, GEMM_OPENBLAS, &blas));
+    struct measured own, blas, half;
+    TRY(rate(r, s, &own_f32, &own));
+    TRY(rate(r, s, &blas_f32, &blas));
+    TRY(rate(r, s, &own_bf16, &half));
     struct sheet_cell *row = sheet_row(sheet);
     if (!row) return ST_MEMORY;
     row[0].main = s->name;
@@ -114,23 +127,27 @@ static status add_row(struct bench_report *r, struct sheet *sheet, json_t *list,
     row[4] = measured_cell(r->arena, &blas);
     row[5].main = number_text(r->arena, blas.high);
     row[6].main = arena_printf(r->arena, "%.2f", own.high / blas.high);
-    return report_add(list,
-                      json_pack("{s:s, s:i, s:i, s:i, s:b, s:b, s:b, s:b, s:o, s:o}", "name", s->name, "m", s->m, "n",
-                                s->n, "k", s->k, "trans_a", s->ta, "trans_b", s->tb, "accumulate", s->accumulate,
-                                "one_thread", s->serial, "own", measured_json(&own), "openblas", measured_json(&blas)));
+    row[7] = measured_cell(r->arena, &half);
+    row[8].main = number_text(r->arena, half.high);
+    return report_add(list, json_pack("{s:s, s:i, s:i, s:i, s:b, s:b, s:b, s:b, s:o, s:o, s:o}", "name", s->name, "m",
+                                      s->m, "n", s->n, "k", s->k, "trans_a", s->ta, "trans_b", s->tb, "accumulate",
+                                      s->accumulate, "one_thread", s->serial, "own", measured_json(&own), "openblas",
+                                      measured_json(&blas), "bf16", measured_json(&half)));
 }
 
 status bench_products(struct bench_report *r)
 {
     struct sheet *sheet;
     json_t *list = report_list(r, "products");
-    TRY(sheet_make(r->arena, "Products, GFLOP/s", 7, &sheet));
-    const struct sheet_col head[7] = {{"product", NULL, 1},    {"m x n x k", NULL, 0},    {"own", "median", 0},
-                                      {"own", "best", 0},      {"OpenBLAS", "median", 0}, {"OpenBLAS", "best", 0},
-                                      {"ratio", "of bests", 0}};
-    for (int i = 0; i < 7; i++) sheet->col[i] = head[i];
+    TRY(sheet_make(r->arena, "Products, GFLOP/s", 9, &sheet));
+    const struct sheet_col head[9] = {{"product", NULL, 1},     {"m x n x k", NULL, 0},    {"own", "median", 0},
+                                      {"own", "best", 0},       {"OpenBLAS", "median", 0}, {"OpenBLAS", "best", 0},
+                                      {"ratio", "of bests", 0}, {"bf16", "median", 0},     {"bf16", "best", 0}};
+    for (int i = 0; i < 9; i++) sheet->col[i] = head[i];
     for (int i = 0; i < SHAPES; i++) TRY(add_row(r, sheet, list, &shapes[i]));
-    TRY(sheet_note(sheet, "OpenBLAS is called on the tiles of our own loop; heads run on one thread"));
+    TRY(sheet_note(
+        sheet,
+        "OpenBLAS is called on the tiles of our own loop; heads run on one thread; ratio: own f32 over OpenBLAS"));
     sheet_print(stdout, sheet, r->format);
     putchar('\n');
     return ST_OK;

@@ -44,7 +44,7 @@ static status record_identity(const struct run_facts *f, const char *word, const
     TRY(record_string(r, "run/row", c->row));
     TRY(record_string(r, "run/method", c->method->name));
     TRY(record_string(r, "run/store", c->store->name));
-    TRY(record_string(r, "run/arith", arith_f32.name));
+    TRY(record_string(r, "run/arith", train_arith(&c->train)->name));
     TRY(record_string(r, "run/task", c->task->name));
     TRY(record_string(r, "run/model", c->model_label));
     TRY(record_int(r, "run/seed", c->seed));

@@ -16,9 +16,13 @@ static status open_stores(struct session *s, const char *file)
 {
     int there = 0;
     if (file) TRY(file_ask(file, &there));
-    if (there) return store_file_map(s->model, s->store, s->store_options, file);
-    TRY(model_build_stores(s->model, s->store, s->store_options));
-    return file ? store_file_write(s->model, s->store, s->store_options, file) : ST_OK;
+    if (there) {
+        TRY(store_file_map(s->model, s->store, s->store_options, file));
+    } else {
+        TRY(model_build_stores(s->model, s->store, s->store_options));
+        if (file) TRY(store_file_write(s->model, s->store, s->store_options, file));
+    }
+    return model_pack_weights(s->model, s->arith);
 }
 
 static status open_parts(const struct session_spec *spec, struct session *s)

@@ -47,7 +47,8 @@ const struct option train_option_table[] = {
      0},
     {"recompute", OPT_BOOL, AT(recompute), 0, 0, "no", NULL,
      "run blocks again in the backward pass instead of keeping them: less memory, the same result", OPTION_NO_ID},
-    {"precision", OPT_ENUM, AT(precision), 0, 0, "f32", "f32", "arithmetic of the network", 0},
+    {"precision", OPT_ENUM, AT(precision), 0, 0, "f32", PRECISION_CHOICES,
+     "products of the network: single precision, or of bfloat16 operands summed in single precision", 0},
     {"gemm", OPT_ENUM, AT(gemm), 0, 0, "own", "own|openblas",
      "matrix products; openblas gives other bits on other processors", 0},
     {"threads", OPT_INT, AT(threads), 0, 1024, "0", NULL, "threads of one run, 0: all; changes no result",
@@ -61,3 +62,8 @@ const struct option train_option_table[] = {
     {"memory_limit", OPT_INT, AT(memory_limit), 0, 1e9, "0", NULL,
      "MB that a cell may take for itself, mapped files aside; 0: no limit", OPTION_NO_ID},
     OPT_END};
+
+const struct arith *train_arith(const struct train_options *o)
+{
+    return o->precision == PRECISION_BF16 ? &arith_bf16 : &arith_f32;
+}

@@ -4,10 +4,14 @@
 
 #include "bench/optimizer.h"
 #include "bench/schedule.h"
+#include "core/arith.h"
 #include "core/option.h"
 
 #define PROTOCOL_CHOICES "best|last|split"
 enum protocol { PROTOCOL_BEST, PROTOCOL_LAST, PROTOCOL_SPLIT };
+
+#define PRECISION_CHOICES "f32|bf16"
+enum precision { PRECISION_F32, PRECISION_BF16 };
 
 struct train_options {
     /* length */
@@ -37,7 +41,7 @@ struct train_options {
     int recompute;     /* keep only the blocks' inputs, run blocks again in the backward pass */
     int group_lengths; /* 0 random batches, 1 grouped by length */
     /* numerics */
-    int precision; /* f32 */
+    int precision; /* f32|bf16: enum precision */
     int gemm;      /* own|openblas */
     int threads;   /* not part of the id */
     /* a run's process; none of it is part of the id */
@@ -47,5 +51,8 @@ struct train_options {
     int memory_limit;  /* MB; 0: none */
 };
 extern const struct option train_option_table[];
+
+/* The arithmetic that precision names. */
+const struct arith *train_arith(const struct train_options *);
 
 #endif

@@ -45,6 +45,7 @@ struct session_spec cell_session_spec(const struct cell *c, long steps)
                                  .method_options = c->method_options,
                                  .store = c->store,
                                  .store_options = c->store_options,
+                                 .arith = train_arith(&c->train),
                                  .seed = (uint64_t)c->seed,
                                  .total_steps = (uint64_t)steps};
 }

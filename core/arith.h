@@ -20,6 +20,7 @@ struct arith_call { /* where a call happens, for ariths that round stochasticall
 
 struct arith {
     const char *name, *summary;
+    const struct products *products; /* what attention and adapters multiply with */
     const struct option *options;
     size_t option_size;
     int whole_table; /* needs all rows of a relative table in a call, also those no token pair uses (per-tensor scales)
@@ -30,6 +31,11 @@ struct arith {
                         bool accumulate);
     status (*linear_dw)(const struct arith_call *, const struct mat *x, const struct mat *dy, real *dw,
                         int ld); /* += */
+    /* Copies of a frozen weight in the form that linear and (backward) linear_dx read; NULL: none. bytes: what they
+     * take.
+     */
+    status (*pack)(struct wsrc *w, bool backward, struct arena *);
+    size_t (*pack_bytes)(const struct wsrc *w, bool backward);
     status (*norm)(const struct arith_call *, const struct mat *x, const real *gamma, const real *beta, double eps,
                    struct mat *y, real *stats);
     status (*norm_backward)(const struct arith_call *, const struct mat *x, const real *stats, const real *gamma,
@@ -42,6 +48,6 @@ struct arith {
     status (*embed_backward)(const struct arith_call *, const struct mat *dy, const int32_t *id, real *dw, int ld);
 };
 
-extern const struct arith arith_f32;
+extern const struct arith arith_f32, arith_bf16;
 
 #endif

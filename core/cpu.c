@@ -7,12 +7,28 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
-static const char *const class_name[] = {"generic", "avx2", "avx512"};
+static const char *const class_name[] = {"generic", "avx2", "avx512", "avx512bf16", "amx"};
 
 const char *cpu_class_name(enum cpu_class c)
 {
     return class_name[c];
+}
+
+/* The products in bfloat16 of a processor that has AVX-512; with tiles also the system's leave to use their registers,
+ * which a process must ask for (Linux; children inherit it). */
+static int has_bf16(int tiles, unsigned xcr0)
+{
+    enum { ASK_FOR_STATE = 0x1023, TILE_DATA = 18 };
+    const unsigned vector_bf16 = 1u << 5, tile_bf16 = 1u << 22, tile = 1u << 24, tile_state = 3u << 17;
+    unsigned a7, a71, b, c, d7, d71;
+    if (!__get_cpuid_count(7, 1, &a71, &b, &c, &d71) || !__get_cpuid_count(7, 0, &a7, &b, &c, &d7)) return 0;
+    if (!(a71 & vector_bf16)) return 0;
+    if (!tiles) return 1;
+    if (!(d7 & tile_bf16) || !(d7 & tile) || (xcr0 & tile_state) != tile_state) return 0;
+    return syscall(SYS_arch_prctl, ASK_FOR_STATE, TILE_DATA) == 0;
 }
 
 /* 1 when the processor and the operating system (XCR0: who saves the registers) both know the class's vectors. With
@@ -31,12 +47,15 @@ int cpu_has(enum cpu_class c)
     int avx2 = (f1 & bit_AVX) && (f1 & bit_FMA) && (f1 & bit_F16C) && (b7 & bit_AVX2) && (xcr0 & 0x6) == 0x6;
     if (c == CPU_AVX2) return avx2;
     unsigned wanted = bit_AVX512F | bit_AVX512BW | bit_AVX512DQ | bit_AVX512VL;
-    return avx2 && (b7 & wanted) == wanted && (xcr0 & 0xe6) == 0xe6;
+    int avx512 = avx2 && (b7 & wanted) == wanted && (xcr0 & 0xe6) == 0xe6;
+    return c == CPU_AVX512 ? avx512 : avx512 && has_bf16(c == CPU_AMX, xcr0);
 }
 
 static enum cpu_class best(void)
 {
-    return cpu_has(CPU_AVX512) ? CPU_AVX512 : cpu_has(CPU_AVX2) ? CPU_AVX2 : CPU_GENERIC;
+    int c = CPU_AMX;
+    while (!cpu_has((enum cpu_class)c)) c--;
+    return (enum cpu_class)c;
 }
 
 static atomic_int current = -1;
@@ -53,8 +72,8 @@ enum cpu_class cpu_class(void)
 
 status cpu_force(enum cpu_class c)
 {
-    FAIL_IF(c > CPU_AVX512 || !cpu_has(c), ST_UNSUPPORTED, "this machine has no %s",
-            c > CPU_AVX512 ? "such processor class" : class_name[c]);
+    FAIL_IF(c > CPU_AMX || !cpu_has(c), ST_UNSUPPORTED, "this machine has no %s",
+            c > CPU_AMX ? "such processor class" : class_name[c]);
     atomic_store(&current, (int)c);
     return ST_OK;
 }
@@ -65,12 +84,12 @@ status cpu_from_environment(void)
 {
     const char *want = getenv("PEFTGRID_CPU");
     if (want == NULL || *want == '\0') return ST_OK;
-    for (int c = CPU_GENERIC; c <= CPU_AVX512; c++)
+    for (int c = CPU_GENERIC; c <= CPU_AMX; c++)
         if (strcmp(want, class_name[c]) == 0) {
             status st = cpu_force((enum cpu_class)c);
             return st == ST_OK ? ST_OK : fail_in(st, "PEFTGRID_CPU");
         }
-    return fail(ST_USAGE, "PEFTGRID_CPU is '%s', expected generic, avx2 or avx512", want);
+    return fail(ST_USAGE, "PEFTGRID_CPU is '%s', expected generic, avx2, avx512, avx512bf16 or amx", want);
 }
 
 const char *cpu_model(void)

@@ -45,4 +45,17 @@ void linear_backward_x(const struct mat *dy, const struct wsrc *w, struct mat *d
 void linear_backward_w(const struct mat *x, const struct mat *dy, real *dw, int ld);                 /* dW += dy' x */
 void bias_backward(const struct mat *dy, real *db); /* db += column sums */
 
+/* The products of one arithmetic as a table, for code that serves several. */
+typedef void gemm_fn(int m, int n, int k, struct gemm_in a, struct gemm_in b, real *c, int ldc, bool accumulate);
+struct products {
+    gemm_fn *gemm, *gemm_serial;
+    void (*linear_forward)(const struct mat *x, const struct wsrc *w, const real *bias, struct mat *y);
+    void (*linear_backward_x)(const struct mat *dy, const struct wsrc *w, struct mat *dx, bool accumulate);
+    void (*linear_backward_w)(const struct mat *x, const struct mat *dy, real *dw, int ld);
+    /* From hold to release x stays as it is: several products read it. Every hold needs its release. */
+    void (*hold)(const struct mat *x);
+    void (*release)(void);
+};
+extern const struct products products_f32;
+
 #endif

@@ -2,7 +2,6 @@
  * (forward) and to the [T, r] intermediates (backward). */
 #include "core/lowrank.h"
 
-#include "core/gemm.h"
 #include "core/ops.h"
 #include "core/parallel.h"
 #include "core/wsrc.h"
@@ -21,6 +20,11 @@ static void scaled_b(const struct wsrc *w, int r0, int nr, int c0, int nc, real 
         real f = factor(l, i);
         for (int r = 0; r < nr; r++) dst[(size_t)r * (size_t)ld + c] = l->b[(size_t)(r0 + r) * (size_t)l->r + i] * f;
     }
+}
+
+static gemm_fn *multiply(const struct lowrank *l)
+{
+    return l->products ? l->products->gemm : gemm;
 }
 
 static struct gemm_in rows_of_a(const struct lowrank *l, bool trans)
@@ -43,14 +47,15 @@ static void expand(const struct lowrank *l, const struct mat *z, real *scaled, s
         const real *from = l->b + l->lo + c;
         for (int r = 0; r < l->out; r++) to[r] = from[(size_t)r * (size_t)l->r] * f;
     }
-    gemm(z->rows, l->out, n, (struct gemm_in){.p = z->a + l->lo, .ld = z->ld},
-         (struct gemm_in){.p = scaled, .ld = l->out}, y->a, y->ld, true);
+    multiply(l)(z->rows, l->out, n, (struct gemm_in){.p = z->a + l->lo, .ld = z->ld},
+                (struct gemm_in){.p = scaled, .ld = l->out}, y->a, y->ld, true);
 }
 
 void lowrank_forward(const struct lowrank *l, const struct mat *x, struct mat *z, real *work, struct mat *y)
 {
     int n = l->hi - l->lo;
-    gemm(x->rows, n, l->in, (struct gemm_in){.p = x->a, .ld = x->ld}, rows_of_a(l, true), z->a + l->lo, z->ld, false);
+    multiply(l)(x->rows, n, l->in, (struct gemm_in){.p = x->a, .ld = x->ld}, rows_of_a(l, true), z->a + l->lo, z->ld,
+                false);
     expand(l, z, work, y);
 }
 
@@ -167,14 +172,14 @@ void lowrank_backward(const struct lowrank *l, const struct mat *x, const struct
         lowrank_sums(scratch->a + from, scratch->ld, trained, dy, db + from, l->r, true);
     }
     struct gemm_in b = {.p = l->b + l->lo, .ld = l->r};
-    gemm(rows, n, l->out, up, b, scratch->a + l->lo, scratch->ld, false); /* g = dy B */
+    multiply(l)(rows, n, l->out, up, b, scratch->a + l->lo, scratch->ld, false); /* g = dy B */
     if (de != NULL) add_de(l, from, z, scratch, de);
     scale_columns(l, l->lo, scratch, scratch);
     if (trained > 0 && da != NULL)
         lowrank_sums(scratch->a + from, scratch->ld, trained, x, da + (size_t)from * (size_t)l->in, l->in, false);
     if (dx != NULL)
-        gemm(rows, l->in, n, (struct gemm_in){.p = scratch->a + l->lo, .ld = scratch->ld}, rows_of_a(l, false), dx->a,
-             dx->ld, true);
+        multiply(l)(rows, l->in, n, (struct gemm_in){.p = scratch->a + l->lo, .ld = scratch->ld}, rows_of_a(l, false),
+                    dx->a, dx->ld, true);
 }
 
 /* ---- as an adapter uses it -----------------------------------------------------------------------------------------

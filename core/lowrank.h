@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include "core/arena.h"
+#include "core/gemm.h"
 #include "core/real.h"
 #include "core/rng.h"
 #include "core/status.h"
@@ -13,8 +14,10 @@ struct lowrank {
     const real *a, *b; /* row distances: in, r */
     const real *e;     /* r factors, or NULL for ones */
     int in, out, r;
-    int lo, hi;   /* rank rows in use: lo <= i < hi */
-    double scale; /* s */
+    int lo, hi;                      /* rank rows in use: lo <= i < hi */
+    double scale;                    /* s */
+    const struct products *products; /* along the tokens; NULL: f32's. Gradients of a, b, e, whose few rows or columns
+                                        leave nothing to gain, are f32 products always, and so is the merging */
 };
 
 /* z [T, r] receives x A' (columns lo..hi), kept by the caller for backward. work: (hi - lo) * out. */

@@ -9,7 +9,6 @@
 
 #include <omp.h>
 #include <stdatomic.h>
-#include <stdbool.h>
 #include "core/cpu.h"
 
 static atomic_int wanted; /* 0: as many as the process may use */
@@ -149,4 +148,9 @@ void parallel_for(int n, void (*fn)(void *ctx, int i, int thread), void *ctx)
         take_pieces(&job, 0);
     else
         run_team(&job, threads);
+}
+
+bool parallel_inside(void)
+{
+    return inside;
 }

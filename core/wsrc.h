@@ -13,6 +13,7 @@ struct wsrc {
     const real *dense; /* the whole weight, row distance cols, when it lies in memory as real; else NULL: use tile */
     double bits;       /* true storage bits a weight (scales and offsets included) */
     const void *ctx;   /* the maker's */
+    const struct bf16_weight *packed; /* copies for bfloat16 products (core/gemm_bf16.h), or NULL */
 };
 
 struct wsrc wsrc_dense(const real *w, int rows, int cols);

@@ -354,6 +354,11 @@ static status inner_forward(struct work *w, const struct mat *down, struct inner
     return bits_use_forward(&w->q[Q_QE], in->scaled.a, size_of(down), in->qe.a);
 }
 
+static gemm_fn *multiply(const struct work *w)
+{
+    return w->u->pass->arith->products->gemm;
+}
+
 /* out += the update */
 static status update_forward(struct work *w, const struct mat *x, struct arena *keep, struct saved *s, struct mat *out)
 {
@@ -364,14 +369,14 @@ static status update_forward(struct work *w, const struct mat *x, struct arena *
     struct mat in, late;
     TRY(new_matrix(keep, x->rows, w->r, &s->down));
     TRY(dropped(w, &drop, x, &in));
-    gemm(x->rows, w->r, site->in, operand(&in, false), operand(&a, true), s->down.a, w->r, false);
+    multiply(w)(x->rows, w->r, site->in, operand(&in, false), operand(&a, true), s->down.a, w->r, false);
     TRY(inner_forward(w, &s->down, &inner));
     if (!w->scale_late) {
-        gemm(x->rows, site->out, w->r, operand(&inner.qe, false), operand(&b, true), out->a, out->ld, true);
+        multiply(w)(x->rows, site->out, w->r, operand(&inner.qe, false), operand(&b, true), out->a, out->ld, true);
         return ST_OK;
     }
     TRY(new_matrix(keep, x->rows, site->out, &s->add));
-    gemm(x->rows, site->out, w->r, operand(&inner.qe, false), operand(&b, true), s->add.a, s->add.ld, false);
+    multiply(w)(x->rows, site->out, w->r, operand(&inner.qe, false), operand(&b, true), s->add.a, s->add.ld, false);
     TRY(new_matrix(w->scratch, x->rows, site->out, &late));
     TRY(bits_use_forward(&w->q[Q_ADD], s->add.a, size_of(&late), late.a));
     op_scale(&late, w->scale);
@@ -456,10 +461,10 @@ static status inner_backward(struct work *w, const struct saved *s, const struct
     struct inner inner;
     TRY(inner_forward(w, &s->down, &inner));
     TRY(new_matrix(w->scratch, site->out, w->r, &db));
-    gemm(site->out, w->r, up->rows, operand(up, true), operand(&inner.qe, false), db.a, db.ld, false);
+    multiply(w)(site->out, w->r, up->rows, operand(up, true), operand(&inner.qe, false), db.a, db.ld, false);
     if (!w->scale_late) op_scale(&db, w->scale);
     learn_tensor(w, Q_B, w->ad->b, db.a);
-    gemm(up->rows, w->r, site->out, operand(up, false), operand(&b, false), g->a, g->ld, false);
+    multiply(w)(up->rows, w->r, site->out, operand(up, false), operand(&b, false), g->a, g->ld, false);
     if (w->factor) {
         bits_use_backward(&w->q[Q_QE], inner.scaled.a, size_of(g), g->a);
         TRY(factor_backward(w, &inner.qa, g));
@@ -484,15 +489,15 @@ static status update_backward(struct work *w, const struct mat *x, const struct 
     TRY(inner_backward(w, s, &up, &g));
     TRY(dropped(w, &drop, x, &in));
     TRY(new_matrix(w->scratch, w->r, site->in, &da));
-    gemm(w->r, site->in, x->rows, operand(&g, true), operand(&in, false), da.a, da.ld, false);
+    multiply(w)(w->r, site->in, x->rows, operand(&g, true), operand(&in, false), da.a, da.ld, false);
     learn_tensor(w, Q_A, w->ad->a, da.a);
     if (!dx) return ST_OK;
     if (drop.p <= 0) {
-        gemm(x->rows, site->in, w->r, operand(&g, false), operand(&a, false), dx->a, dx->ld, true);
+        multiply(w)(x->rows, site->in, w->r, operand(&g, false), operand(&a, false), dx->a, dx->ld, true);
         return ST_OK;
     }
     TRY(new_matrix(w->scratch, x->rows, site->in, &din));
-    gemm(x->rows, site->in, w->r, operand(&g, false), operand(&a, false), din.a, din.ld, false);
+    multiply(w)(x->rows, site->in, w->r, operand(&g, false), operand(&a, false), din.a, din.ld, false);
     op_dropout(&drop, w->u->row_key, &din);
     op_add(&din, dx);
     return ST_OK;

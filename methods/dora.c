@@ -170,9 +170,10 @@ static status dora_forward(struct use *u, const struct mat *x, struct mat *y)
     const struct site *site = u->site;
     const struct adapter *ad = site->adapter;
     const struct dropout drop = input_dropout(u);
-    const struct lowrank lr = update_of(site);
+    struct lowrank lr = update_of(site);
     struct pass *p = u->pass;
     struct kept *kept;
+    lr.products = u->pass->arith->products;
     NEW(kept, p->keep ? p->tape : p->scratch, 1);
     TRY(base_forward(u, x, y));
     TRY(lowrank_apply(&lr, &drop, u->row_key, x, p->keep ? p->tape : NULL, p->scratch, &kept->z, y));
@@ -193,13 +194,14 @@ static status dora_backward(struct use *u, const struct mat *x, const struct mat
 {
     const struct adapter *ad = u->site->adapter;
     const struct dropout drop = input_dropout(u);
-    const struct lowrank lr = update_of(u->site);
+    struct lowrank lr = update_of(u->site);
     const struct lowrank_grads g = {.a = ad->a->grad, .b = ad->b->grad};
     struct kept *kept = u->saved;
     struct arena *scratch = u->pass->scratch;
     struct arena_mark mark = arena_mark(scratch);
     struct mat work;
     real *over;
+    lr.products = u->pass->arith->products;
     TRY(mat_new(scratch, dy->rows, dy->cols, &work));
     NEW(over, scratch, dy->cols);
     for (int j = 0; j < dy->cols; j++) over[j] = ad->norm[j] > 0 ? 1 / ad->norm[j] : 0;

@@ -227,6 +227,7 @@ static struct lowrank update_in(const struct use *u)
     const struct mrun *run = u->site->run;
     const struct adapter *ad = u->site->adapter;
     struct lowrank lr = update_at(u->site, run->options, rank_of(run, u->pass));
+    lr.products = u->pass->arith->products;
     lr.a = ad->now_a;
     lr.b = ad->now_b;
     return lr;

@@ -90,13 +90,14 @@ static status houlsby_forward(struct use *u, const struct mat *x, struct mat *y)
     const struct adapter *ad = u->site->adapter;
     const struct wsrc down = weight(ad->down), up = weight(ad->up);
     struct pass *p = u->pass;
+    const struct products *products = p->arith->products;
     struct mat inner, active;
     TRY(mat_new(p->keep ? p->tape : p->scratch, x->rows, down.rows, &inner));
     struct arena_mark mark = arena_mark(p->scratch);
     TRY(mat_new(p->scratch, x->rows, down.rows, &active));
-    linear_forward(x, &down, ad->down_bias->data, &inner);
+    products->linear_forward(x, &down, ad->down_bias->data, &inner);
     op_activation(activation_of(u->site), &inner, &active);
-    linear_forward(&active, &up, ad->up_bias->data, y);
+    products->linear_forward(&active, &up, ad->up_bias->data, y);
     op_add(x, y);
     arena_reset(p->scratch, mark);
     u->saved = inner.a;
@@ -108,19 +109,20 @@ static status houlsby_backward(struct use *u, const struct mat *x, const struct 
     const struct adapter *ad = u->site->adapter;
     const struct wsrc down = weight(ad->down), up = weight(ad->up);
     const struct mat inner = mat_of(u->saved, x->rows, down.rows);
+    const struct products *products = u->pass->arith->products;
     struct arena *scratch = u->pass->scratch;
     struct arena_mark mark = arena_mark(scratch);
     struct mat work;
     TRY(mat_new(scratch, x->rows, down.rows, &work));
     op_activation(activation_of(u->site), &inner, &work);
-    linear_backward_w(&work, dy, ad->up->grad, ad->up->cols);
+    products->linear_backward_w(&work, dy, ad->up->grad, ad->up->cols);
     bias_backward(dy, ad->up_bias->grad);
-    linear_backward_x(dy, &up, &work, false);
+    products->linear_backward_x(dy, &up, &work, false);
     op_activation_backward(activation_of(u->site), &inner, &work, &work);
-    linear_backward_w(x, &work, ad->down->grad, ad->down->cols);
+    products->linear_backward_w(x, &work, ad->down->grad, ad->down->cols);
     bias_backward(&work, ad->down_bias->grad);
     if (dx) {
-        linear_backward_x(&work, &down, dx, true);
+        products->linear_backward_x(&work, &down, dx, true);
         op_add(dy, dx);
     }
     arena_reset(scratch, mark);

@@ -88,6 +88,7 @@ static status lora_forward(struct use *u, const struct mat *x, struct mat *y)
     struct lowrank lr = update_of(u->site);
     struct dropout drop = input_dropout(u);
     struct pass *p = u->pass;
+    lr.products = u->pass->arith->products;
     TRY(base_forward(u, x, y));
     return lowrank_apply(&lr, &drop, u->row_key, x, p->keep ? p->tape : NULL, p->scratch, &u->saved, y);
 }
@@ -98,6 +99,7 @@ static status lora_backward(struct use *u, const struct mat *x, const struct mat
     struct lowrank lr = update_of(u->site);
     struct dropout drop = input_dropout(u);
     const struct lowrank_grads g = {.a = ad->a->grad, .b = ad->b->grad};
+    lr.products = u->pass->arith->products;
     TRY(base_backward(u, x, dy, dx));
     return lowrank_unapply(&lr, &drop, u->row_key, x, u->saved, dy, &g, u->pass->scratch, dx);
 }

@@ -95,12 +95,13 @@ struct kept {
 static status vera_forward(struct use *u, const struct mat *x, struct mat *y)
 {
     const struct adapter *ad = u->site->adapter;
-    const struct lowrank inner = inner_of(u->site);
+    struct lowrank inner = inner_of(u->site);
     const struct dropout drop = input_dropout(u);
     struct pass *p = u->pass;
     struct arena *save = p->keep ? p->tape : p->scratch;
     struct kept *kept;
     struct mat update;
+    inner.products = u->pass->arith->products;
     NEW(kept, save, 1);
     TRY(base_forward(u, x, y));
     struct arena_mark mark = arena_mark(p->scratch);
@@ -119,12 +120,13 @@ static status vera_forward(struct use *u, const struct mat *x, struct mat *y)
 static status vera_backward(struct use *u, const struct mat *x, const struct mat *dy, struct mat *dx)
 {
     const struct adapter *ad = u->site->adapter;
-    const struct lowrank inner = inner_of(u->site);
+    struct lowrank inner = inner_of(u->site);
     const struct dropout drop = input_dropout(u);
     const struct lowrank_grads g = {.e = ad->d->grad};
     const struct kept *kept = u->saved;
     struct arena *scratch = u->pass->scratch;
     struct mat work;
+    inner.products = u->pass->arith->products;
     TRY(base_backward(u, x, dy, dx));
     struct arena_mark mark = arena_mark(scratch);
     TRY(mat_new(scratch, dy->rows, dy->cols, &work));

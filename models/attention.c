@@ -2,7 +2,6 @@
 #include "models/attention.h"
 
 #include <string.h>
-#include "core/gemm.h"
 #include "core/lap.h"
 #include "core/ops.h"
 #include "core/parallel.h"
@@ -70,6 +69,7 @@ struct job {
     const struct attention_data *data;
     const struct mat *out;               /* forward: the context; backward: its gradient */
     const struct attention_grads *grads; /* backward */
+    gemm_fn *multiply;                   /* on one thread, in the pass's arithmetic */
     struct mat *lane_k, *lane_q;         /* [lanes] table gradients of each lane, or NULL */
     real *work;                          /* [threads][work_size] */
     size_t work_size, square;            /* square: the largest [queries, keys], rounded up */
@@ -105,6 +105,7 @@ static struct piece cut(const struct job *j, int s, int h, real *band)
     }
     if (d->rel)
         w.rel = (struct relative_part){.rel = d->rel,
+                                       .multiply = j->multiply,
                                        .queries = w.queries,
                                        .keys = w.keys,
                                        .q = w.q,
@@ -137,7 +138,7 @@ static void forward_piece(void *ctx, int i, int thread)
     real *work = j->work + (size_t)thread * j->work_size;
     struct piece w = cut(j, j->plan->order[i / j->a->heads], i % j->a->heads, work + j->square);
     struct mat spare = mat_of(work, w.queries, w.keys), p = w.probs.a ? w.probs : spare;
-    gemm_serial(w.queries, w.keys, j->a->head_dim, plain(&w.q), flipped(&w.k), p.a, p.ld, false);
+    j->multiply(w.queries, w.keys, j->a->head_dim, plain(&w.q), flipped(&w.k), p.a, p.ld, false);
     if (j->data->rel) relative_scores(&w.rel, &p);
     softmax_rows(&p, j->a->scale);
     if (drop_on(&j->a->drop, j->pass)) {
@@ -145,7 +146,7 @@ static void forward_piece(void *ctx, int i, int thread)
         p = spare;
         drop_probs(j, &w, &p);
     }
-    gemm_serial(w.queries, j->a->head_dim, w.keys, plain(&p), plain(&w.v), w.ctx.a, w.ctx.ld, false);
+    j->multiply(w.queries, j->a->head_dim, w.keys, plain(&p), plain(&w.v), w.ctx.a, w.ctx.ld, false);
 }
 
 /* Gradient of the scores: dP = dC V', through dropout, through the softmax. dv comes on the way. */
@@ -161,9 +162,9 @@ static struct mat score_gradient(const struct job *j, const struct piece *w, rea
     }
     if (j->grads->v.a) {
         struct mat dv = head_part(j, &j->grads->v, j->plan->offset[w->s], w->keys, w->h);
-        gemm_serial(w->keys, dh, w->queries, flipped(&dropped), plain(&w->ctx), dv.a, dv.ld, false);
+        j->multiply(w->keys, dh, w->queries, flipped(&dropped), plain(&w->ctx), dv.a, dv.ld, false);
     }
-    gemm_serial(w->queries, w->keys, dh, plain(&w->ctx), flipped(&w->v), g.a, g.ld, false);
+    j->multiply(w->queries, w->keys, dh, plain(&w->ctx), flipped(&w->v), g.a, g.ld, false);
     if (drop) drop_probs(j, w, &g);
     softmax_rows_backward(&w->probs, &g, j->a->scale);
     return g;
@@ -177,8 +178,8 @@ static void backward_one(const struct job *j, int s, int h, int lane, real *work
     struct mat g = score_gradient(j, &w, work);
     struct mat dq = head_part(j, &grads->q, j->plan->query_offset[s], w.queries, h);
     struct mat dk = head_part(j, &grads->k, j->plan->offset[s], w.keys, h);
-    if (dq.a) gemm_serial(w.queries, dh, w.keys, plain(&g), plain(&w.k), dq.a, dq.ld, false);
-    if (dk.a) gemm_serial(w.keys, dh, w.queries, flipped(&g), plain(&w.q), dk.a, dk.ld, false);
+    if (dq.a) j->multiply(w.queries, dh, w.keys, plain(&g), plain(&w.k), dq.a, dq.ld, false);
+    if (dk.a) j->multiply(w.keys, dh, w.queries, flipped(&g), plain(&w.q), dk.a, dk.ld, false);
     if (!j->data->rel) return;
     struct mat none = {0};
     struct mat drel_k = j->lane_k ? head_part(j, &j->lane_k[lane], 0, j->data->rel->rows, h) : none;
@@ -221,6 +222,7 @@ status attention_forward(const struct attention *a, struct pass *pass, const str
 {
     struct arena_mark mark = arena_mark(pass->scratch);
     struct job j = {.a = a, .pass = pass, .plan = plan, .data = data, .out = out};
+    j.multiply = pass->arith->products->gemm_serial;
     TRY(job_work(&j, pass->scratch));
     enum lap before = lap_begin(LAP_ATTENTION);
     parallel_for(plan->n * a->heads, forward_piece, &j);
@@ -256,6 +258,7 @@ status attention_backward(const struct attention *a, struct pass *pass, const st
 {
     struct arena_mark mark = arena_mark(pass->scratch);
     struct job j = {.a = a, .pass = pass, .plan = plan, .data = data, .out = dout, .grads = grads};
+    j.multiply = pass->arith->products->gemm_serial;
     TRY(job_work(&j, pass->scratch));
     TRY(lanes_new(plan, &grads->rel_k, pass->scratch, &j.lane_k));
     TRY(lanes_new(plan, &grads->rel_q, pass->scratch, &j.lane_q));

@@ -9,7 +9,6 @@
 #include <math.h>
 #include <stdbool.h>
 #include <string.h>
-#include "core/gemm.h"
 
 enum { BLOCK = 64 };
 
@@ -106,7 +105,7 @@ static void band_products(const struct relative_part *p, const struct band *b, c
 {
     struct gemm_in rows = {.p = mat_row(side, b->first), .ld = side->ld};
     struct gemm_in cols = {.p = mat_row(table, b->lo), .ld = table->ld, .trans = true};
-    gemm_serial(b->n, b->width, side->cols, rows, cols, p->band, b->width, false);
+    p->multiply(b->n, b->width, side->cols, rows, cols, p->band, b->width, false);
 }
 
 /* dside += band . table and dtable += band' . side */
@@ -116,8 +115,8 @@ static void band_gradients(const struct relative_part *p, const struct band *b, 
     struct gemm_in g = {.p = p->band, .ld = b->width}, turned = {.p = p->band, .ld = b->width, .trans = true};
     struct gemm_in t = {.p = mat_row(table, b->lo), .ld = table->ld},
                    x = {.p = mat_row(side, b->first), .ld = side->ld};
-    if (dside->a) gemm_serial(b->n, side->cols, b->width, g, t, mat_row(dside, b->first), dside->ld, true);
-    if (dtable->a) gemm_serial(b->width, side->cols, b->n, turned, x, mat_row(dtable, b->lo), dtable->ld, true);
+    if (dside->a) p->multiply(b->n, side->cols, b->width, g, t, mat_row(dside, b->first), dside->ld, true);
+    if (dtable->a) p->multiply(b->width, side->cols, b->n, turned, x, mat_row(dtable, b->lo), dtable->ld, true);
 }
 
 /* The keys of one query: first .. near_lo-1 and near_hi .. end-1 go through the index, those between are one run. */

@@ -162,6 +162,19 @@ static status end_sublayer(const struct block_pass *c, const struct drop *drop, 
     return ST_OK;
 }
 
+/* Query, key and value read the same rows. */
+static status project(const struct block_pass *c, const struct mat *xq, const struct mat *x, struct arena *save,
+                      struct block_saved *s)
+{
+    const struct products *products = c->pass->arith->products;
+    products->hold(x);
+    status st = run_site(&s->query, xq, save, &s->q);
+    if (st == ST_OK) st = run_site(&s->key, x, save, &s->k);
+    if (st == ST_OK) st = run_site(&s->value, x, save, &s->v);
+    products->release();
+    return st;
+}
+
 static status attend(const struct block *b, const struct block_pass *c, const struct mat *x, bool keep,
                      struct block_saved *s, struct mat *y)
 {
@@ -169,9 +182,7 @@ static status attend(const struct block *b, const struct block_pass *c, const st
     struct arena *save = keep ? pass->tape : pass->scratch;
     struct mat xq;
     TRY(rows_take(c->rows, x, pass->scratch, &xq));
-    TRY(run_site(&s->query, &xq, save, &s->q));
-    TRY(run_site(&s->key, x, save, &s->k));
-    TRY(run_site(&s->value, x, save, &s->v));
+    TRY(project(c, &xq, x, save, s));
     if (c->rel) TRY(project_table(b, c, save, s));
     if (keep) NEW(s->probs, save, c->plan->probs);
     struct attention_data data = attention_data(c, s);

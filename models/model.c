@@ -234,3 +234,24 @@ status model_build_stores(struct model *m, const struct store *store, const void
     }
     return ST_OK;
 }
+
+/* Packed forms of the stored weights of which nothing is trained, one in each direction that passes go. */
+static bool site_packs(const struct model *m, const struct site *s, bool *backward)
+{
+    *backward = param_lowest_trained(m->reg) <= s->order;
+    return model_stores_site(s) && !param_trained(s->weight) && (s->w.dense || wsrc_is_bf16(&s->w));
+}
+
+status model_pack_weights(struct model *m, const struct arith *arith)
+{
+    enum { MOST = 1 << 30 }; /* bytes: beyond it the time saved is not worth the memory */
+    size_t bytes = 0;
+    bool backward;
+    if (!arith->pack) return ST_OK;
+    for (int i = 0; i < m->sites; i++)
+        if (site_packs(m, m->site[i], &backward)) bytes += arith->pack_bytes(&m->site[i]->w, backward);
+    if (bytes > MOST) return ST_OK;
+    for (int i = 0; i < m->sites; i++)
+        if (site_packs(m, m->site[i], &backward)) TRY(arith->pack(&m->site[i]->w, backward, m->arena));
+    return ST_OK;
+}

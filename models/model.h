@@ -71,6 +71,10 @@ status model_loss(struct model *, struct pass *, const struct mat *logits, struc
  * options NULL: the store's defaults. One weight after the other, and the checkpoint's pages are given back after each,
  * so memory never exceeds the stores and one weight. */
 status model_build_stores(struct model *, const struct store *, const void *options);
+
+/* After that: packed copies of the frozen weights that lie in memory as they are (not of quantised ones), for an
+ * arithmetic that has such a form, in the model's arena. None when they would take more than 1 GiB. */
+status model_pack_weights(struct model *, const struct arith *);
 /* The sites that this is about, and options with NULL replaced by the store's defaults. */
 bool model_stores_site(const struct site *);
 status model_store_options(struct model *, const struct store *, const void **options);

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "core/arena.h"
+#include "core/gemm.h"
 #include "core/real.h"
 #include "core/status.h"
 
@@ -40,6 +41,7 @@ struct relative_part {
     int queries, keys;
     struct mat q, k, rel_k, rel_q; /* rel_k.a or rel_q.a NULL: that term is off */
     real *band;                    /* scratch of relative_band() elements */
+    gemm_fn *multiply;             /* on one thread */
 };
 size_t relative_band(const struct relative_rows *);
 

@@ -25,23 +25,39 @@ int role_by_name(const char *name)
 
 /* ---- calls ---- */
 
+static status adapter_forward(struct use *u, const struct mat *x, struct mat *y)
+{
+    enum lap before = lap_begin(LAP_ADAPTERS);
+    status st = u->site->ops->forward(u, x, y);
+    lap_end(before);
+    return st;
+}
+
 status site_forward(struct use *u, const struct mat *x, struct mat *y)
 {
-    const struct site *s = u->site;
-    if (!s->ops || !s->ops->forward) return base_forward(u, x, y);
+    const struct site_ops *ops = u->site->ops;
+    const struct products *products = u->pass->arith->products;
+    products->hold(x);
+    status st = ops && ops->forward ? adapter_forward(u, x, y) : base_forward(u, x, y);
+    products->release();
+    return st;
+}
+
+static status adapter_backward(struct use *u, const struct mat *x, const struct mat *dy, struct mat *dx)
+{
     enum lap before = lap_begin(LAP_ADAPTERS);
-    status st = s->ops->forward(u, x, y);
+    status st = u->site->ops->backward(u, x, dy, dx);
     lap_end(before);
     return st;
 }
 
 status site_backward(struct use *u, const struct mat *x, const struct mat *dy, struct mat *dx)
 {
-    const struct site *s = u->site;
-    if (!s->ops || !s->ops->backward) return base_backward(u, x, dy, dx);
-    enum lap before = lap_begin(LAP_ADAPTERS);
-    status st = s->ops->backward(u, x, dy, dx);
-    lap_end(before);
+    const struct site_ops *ops = u->site->ops;
+    const struct products *products = u->pass->arith->products;
+    products->hold(dy);
+    status st = ops && ops->backward ? adapter_backward(u, x, dy, dx) : base_backward(u, x, dy, dx);
+    products->release();
     return st;
 }
 

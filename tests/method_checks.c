@@ -520,21 +520,22 @@ const char *check_memory(const struct probe *p)
 }
 
 const struct named_check method_checks[] = {
-    {"repeatable", check_repeatable},
-    {"threads", check_threads},
-    {"recompute", check_recompute},
-    {"eval batch", check_eval_batch},
-    {"eval neutral", check_eval_neutral},
-    {"resume", check_resume},
-    {"accumulation", check_accumulation},
-    {"gradients", check_gradients},
-    {"identity", check_identity},
-    {"merge", check_merge},
-    {"counts", check_counts},
-    {"frozen", check_frozen},
-    {NULL, NULL},
+    {"repeatable", check_repeatable, true},
+    {"threads", check_threads, true},
+    {"recompute", check_recompute, true},
+    {"eval batch", check_eval_batch, true},
+    {"eval neutral", check_eval_neutral, true},
+    {"resume", check_resume, true},
+    {"accumulation", check_accumulation, false},
+    {"gradients", check_gradients, false},
+    {"identity", check_identity, false},
+    {"merge", check_merge, false},
+    {"counts", check_counts, false},
+    {"frozen", check_frozen, true},
+    {NULL, NULL, false},
 };
-const struct named_check slow_checks[] = {{"limits", check_limits}, {"memory", check_memory}, {NULL, NULL}};
+const struct named_check slow_checks[] = {
+    {"limits", check_limits, false}, {"memory", check_memory, true}, {NULL, NULL, false}};
 
 /* ---- all methods ---- */
 
@@ -550,6 +551,16 @@ static bool chosen(int method, int store, int model)
     return strcmp(store_table[store]->name, "f32") == 0 || model == (method + store) % PROBE_MODELS;
 }
 
+static int check_one(const struct named_check *check, const struct probe *p, int *done)
+{
+    const char *verdict = check->run(p);
+    ++*done;
+    if (!verdict) return 0;
+    printf("%s on %s, store %s, %s: %s: %s\n", p->method->name, probe_model_name(p->model), p->store->name,
+           p->arith->name, check->name, verdict);
+    return 1;
+}
+
 int check_every_method(const struct named_check *check, int *done)
 {
     int failures = 0;
@@ -561,13 +572,10 @@ int check_every_method(const struct named_check *check, int *done)
         for (int s = 0; store_table[s]; s++)
             for (int model = 0; model < PROBE_MODELS && permitted(method, store_table[s]); model++) {
                 if (!chosen(m, s, model)) continue;
-                const struct probe p = {method, probe_options(method), (enum probe_model)model, store_table[s]};
-                const char *verdict = check->run(&p);
-                ++*done;
-                if (!verdict) continue;
-                printf("%s on %s, store %s: %s: %s\n", method->name, probe_model_name(p.model), p.store->name,
-                       check->name, verdict);
-                failures++;
+                struct probe p = {method, probe_options(method), (enum probe_model)model, store_table[s], &arith_f32};
+                failures += check_one(check, &p, done);
+                p.arith = &arith_bf16;
+                if (check->exact && model == (m + s) % PROBE_MODELS) failures += check_one(check, &p, done);
             }
     }
     return failures;

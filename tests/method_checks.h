@@ -26,10 +26,12 @@ method_check check_memory;       /* the n-th allocation fails: ST_MEMORY, and no
 struct named_check {
     const char *name;
     method_check *run;
+    bool exact; /* the promise is about bits, and holds in every arithmetic */
 };
 extern const struct named_check method_checks[]; /* seconds; ends with name NULL */
 extern const struct named_check slow_checks[];   /* minutes: limits, memory */
-/* Runs a check on every method of the table x model x permitted store; prints what is broken and returns how much.
+/* Runs a check on every method of the table x model x permitted store, in f32 and, if it is exact, by turns of the
+ * models in bf16; prints what is broken and returns how much.
  * *done: how many there were. */
 int check_every_method(const struct named_check *, int *done);
 

@@ -89,6 +89,7 @@ status probe_open(const struct probe *p, double dropout, struct session *s)
                                       .method = p->method,
                                       .method_options = p->options,
                                       .store = p->store,
+                                      .arith = p->arith,
                                       .seed = 11,
                                       .total_steps = 2 * PROBE_STEPS};
     return session_open(&spec, s);

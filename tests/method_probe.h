@@ -14,6 +14,7 @@ struct probe { /* what is checked */
     const void *options;
     enum probe_model model;
     const struct store *store;
+    const struct arith *arith; /* NULL: f32 */
 };
 /* Defaults of the method's options, in memory that lives as long as the process. */
 void *probe_options(const struct method *);

@@ -118,7 +118,7 @@ START_TEST(every_preset_runs)
             ck_assert_msg(found, "%s: %s=%s is not in the cell:\n%s", m->name, key, value, c->canon);
         }
         ck_assert_msg(!m->attach && !m->options && !m->flags, "%s: a preset has no hooks of its own", m->name);
-        const struct probe probe = {c->method, c->method_options, PROBE_DEBERTA, c->store};
+        const struct probe probe = {c->method, c->method_options, PROBE_DEBERTA, c->store, NULL};
         ck_ok(probe_open(&probe, 0, &s));
         ck_ok(probe_step(&s, 0, 1, &first));
         ck_ok(probe_step(&s, 1, 1, &second));

@@ -67,7 +67,7 @@ START_TEST(forward_and_backward)
 {
     random_values();
     int lo = cases[_i].lo, hi = cases[_i].hi, train_lo = cases[_i].train_lo;
-    struct lowrank l = {v.a, v.b, cases[_i].e ? v.e : NULL, IN, OUT, R, lo, hi, 1.25};
+    struct lowrank l = {v.a, v.b, cases[_i].e ? v.e : NULL, IN, OUT, R, lo, hi, 1.25, NULL};
     by_formula(lo, hi, train_lo, 1.25, cases[_i].e);
     struct mat x = mat_of(v.x, T, IN), z = mat_of(v.z, T, R), y = mat_of(v.y, T, OUT), dy = mat_of(v.dy, T, OUT);
     struct mat scratch = mat_of(v.scratch, T, R), dx = mat_of(v.dx, T, IN);
@@ -84,7 +84,7 @@ END_TEST
 START_TEST(without_dx)
 {
     random_values();
-    struct lowrank l = {v.a, v.b, NULL, IN, OUT, R, 0, R, 0.5};
+    struct lowrank l = {v.a, v.b, NULL, IN, OUT, R, 0, R, 0.5, NULL};
     by_formula(0, R, 0, 0.5, false);
     struct mat x = mat_of(v.x, T, IN), z = mat_of(v.z, T, R), y = mat_of(v.y, T, OUT), dy = mat_of(v.dy, T, OUT);
     struct mat scratch = mat_of(v.scratch, T, R);
@@ -101,7 +101,7 @@ START_TEST(merging)
     static double want[OUT * IN];
     int lo = cases[_i].lo, hi = cases[_i].hi;
     random_values();
-    struct lowrank l = {v.a, v.b, cases[_i].e ? v.e : NULL, IN, OUT, R, lo, hi, 1.25};
+    struct lowrank l = {v.a, v.b, cases[_i].e ? v.e : NULL, IN, OUT, R, lo, hi, 1.25, NULL};
     for (int o = 0; o < OUT; o++)
         for (int c = 0; c < IN; c++) {
             double sum = 0;
@@ -130,7 +130,7 @@ START_TEST(as_an_adapter_uses_it)
     memcpy(y, v.y, sizeof y);
     memcpy(da, v.da, sizeof da);
     memset(dx, 0, sizeof dx);
-    struct lowrank l = {v.a, v.b, NULL, IN, OUT, R, 1, 6, 0.5};
+    struct lowrank l = {v.a, v.b, NULL, IN, OUT, R, 1, 6, 0.5, NULL};
     struct lowrank_grads g = {.a = da, .b = v.db, .from = 4};
     struct mat x = mat_of(v.x, T, IN), in = mat_of(dropped, T, IN), z = mat_of(v.z, T, R), y1 = mat_of(y, T, OUT);
     struct mat y2 = mat_of(v.y, T, OUT), dy = mat_of(v.dy, T, OUT), work = mat_of(v.scratch, T, R);

@@ -489,13 +489,14 @@ START_TEST(the_environment_chooses_the_class)
     setenv("PEFTGRID_CPU", "", 1);
     ck_ok(cpu_from_environment());
     setenv("PEFTGRID_CPU", "avx1024", 1);
-    ck_fails(cpu_from_environment(), ST_USAGE, "PEFTGRID_CPU is 'avx1024', expected generic, avx2 or avx512");
-    for (int c = CPU_AVX2; c <= CPU_AVX512; c++) {
+    ck_fails(cpu_from_environment(), ST_USAGE,
+             "PEFTGRID_CPU is 'avx1024', expected generic, avx2, avx512, avx512bf16 or amx");
+    for (int c = CPU_AVX2; c <= CPU_AMX; c++) {
         setenv("PEFTGRID_CPU", cpu_class_name((enum cpu_class)c), 1);
         if (cpu_has((enum cpu_class)c))
             ck_ok(cpu_from_environment());
         else
-            ck_fails(cpu_from_environment(), ST_UNSUPPORTED, "PEFTGRID_CPU: this machine has no avx");
+            ck_fails(cpu_from_environment(), ST_UNSUPPORTED, "PEFTGRID_CPU: this machine has no a");
     }
     unsetenv("PEFTGRID_CPU");
 }

@@ -10,7 +10,9 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include "bench/optimizer.h"
 #include "core/arena.h"
+#include "core/arith.h"
 #include "core/jsonfile.h"
 #include "core/real.h"
 #include "core/status.h"
@@ -95,6 +97,11 @@ status golden_schedule(const char *name, int *schedule);
 
 /* ---- kinds of cases ---------------------------------------------------------------------------------------------- */
 
+struct trajectory_form {
+    enum adamw_form adamw;
+    const struct arith *arith;
+};
+
 check_fn check_encoder;      /* a tiny encoder: logits, loss, hidden states, all gradients, relative index */
 check_fn check_pretrained;   /* an encoder whose weights lie elsewhere */
 check_fn check_language;     /* a tiny language model: logits, loss, hidden states, all gradients */
@@ -102,7 +109,7 @@ check_fn check_story;        /* a language model in llama2.c's file, which lies 
 check_fn check_questions;    /* logits of letters that answer questions, of a model that lies elsewhere */
 check_fn check_container;    /* ctx: const char *, a weight file or folder below formats/ */
 check_fn check_broken;       /* ctx: const char *, a file or folder below bad/ */
-check_fn check_trajectory;   /* ctx: enum adamw_form * */
+check_fn check_trajectory;   /* ctx: struct trajectory_form * */
 check_fn check_adapter;      /* an adapter folder of the peft library */
 check_fn check_nf4_matrices; /* NormalFloat: tables, codes, scales and values of matrices */
 check_fn check_nf4_base;     /* the same of a model's linear layers, through the store */

@@ -72,7 +72,8 @@ static status skip_method(struct check *c, void *ctx)
 
 static status run_method(struct suite *s, const char *name, const char *dir)
 {
-    static enum adamw_form torch = ADAMW_TORCH, hf44 = ADAMW_HF44;
+    static struct trajectory_form torch = {ADAMW_TORCH, &arith_f32}, hf44 = {ADAMW_HF44, &arith_f32},
+                                  bf16 = {ADAMW_TORCH, &arith_bf16};
     json_t *info;
     const char *path = path_join(s->arena, dir, "case.json");
     if (!path) return ST_MEMORY;
@@ -101,6 +102,11 @@ static status run_method(struct suite *s, const char *name, const char *dir)
         suite_run(s, name, dir, check_nf4_base, NULL);
     else
         suite_run(s, name, dir, skip_method, NULL);
+    if (trained) {
+        const char *line = arena_printf(s->arena, "%s (bf16)", name);
+        if (!line) return ST_MEMORY;
+        suite_run(s, line, dir, check_trajectory, &bf16);
+    }
     if (trained && has(s, dir, "trajectory_hf44.safetensors")) {
         const char *line = arena_printf(s->arena, "%s (hf44)", name);
         if (!line) return ST_MEMORY;

@@ -95,6 +95,7 @@ static void begin(struct setup *s, const struct relative_law *law, int queries, 
     s->arena = arena_new("test");
     ck_ok(relative_rows_new(law, longest, whole, s->arena, &s->rel));
     s->part = (struct relative_part){.rel = s->rel,
+                                     .multiply = gemm_serial,
                                      .queries = queries,
                                      .keys = keys,
                                      .q = drawn(s->arena, "q", queries, WIDTH),

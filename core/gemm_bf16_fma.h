@@ -1,0 +1,68 @@
+/* The bfloat16 product from plain fused multiply-adds, compiled once a processor class by gemm_bf16_generic.c,
+ * gemm_bf16_avx2.c and gemm_bf16_avx512.c, which name the table (BF16_KERNELS). Packed elements are rounded reals: a
+ * tile of A is [lane][k], one of B [k][lane]. */
+#include "core/gemm_bf16.h"
+#include "core/gemm_bf16_inside.h"
+#include "core/vec.h"
+
+/* Rows of C that are computed together: as many chains as hide the multiply-add's latency in the class's registers. */
+#if defined(__AVX512F__)
+enum { ROWS = 8 };
+#else
+enum { ROWS = 4 };
+#endif
+
+static void pack(enum bf16_side side, bool along, const real *src, ptrdiff_t ld, int lanes, int k, void *tiles)
+{
+    real *tile = tiles;
+    for (int l0 = 0; l0 < k; l0 += BF16_BLOCK, tile += BF16_TILE) {
+        int some = k - l0 < BF16_BLOCK ? k - l0 : BF16_BLOCK;
+        if (some < BF16_BLOCK || lanes < BF16_LANES) memset(tile, 0, sizeof *tile * BF16_TILE);
+        for (int i = 0; i < lanes; i++)
+            for (int l = 0; l < some; l++) {
+                real x = along ? src[i * ld + l0 + l] : src[(l0 + l) * ld + i];
+                tile[side == BF16_A ? i * BF16_BLOCK + l : l * BF16_LANES + i] = bf16_round(x);
+            }
+    }
+}
+
+/* One chain over a block: its even or its odd k. */
+X16_FN void chain(const real *a, const real *b, x16 sum[ROWS])
+{
+    for (int r = 0; r < ROWS; r++) sum[r] = x16_all(0);
+    for (int l = 0; l < BF16_BLOCK; l += 2) {
+        x16 lane = x16_load(b + l * BF16_LANES);
+        for (int r = 0; r < ROWS; r++) sum[r] = x16_fma(x16_all(a[r * BF16_BLOCK + l]), lane, sum[r]);
+    }
+}
+
+/* ROWS rows of one tile of C, of which `rows` and `cols` exist. */
+static void strip(const struct bf16_piece *p, const real *a, const real *b, int rows, int cols, real *c,
+                  const real *bias)
+{
+    x16 even[ROWS], odd[ROWS], sum[ROWS];
+    for (int r = 0; r < ROWS; r++) sum[r] = p->load && r < rows ? x16_load_part(c + r * p->ldc, cols) : x16_all(0);
+    for (int block = 0; block < p->blocks; block++, a += BF16_TILE, b += BF16_TILE) {
+        chain(a, b, even);
+        chain(a + 1, b + BF16_LANES, odd);
+        for (int r = 0; r < ROWS; r++) sum[r] = x16_add(sum[r], x16_add(even[r], odd[r]));
+    }
+    for (int r = 0; r < ROWS && r < rows; r++) {
+        if (bias) sum[r] = x16_add(sum[r], x16_load_part(bias, cols));
+        x16_store_part(c + r * p->ldc, sum[r], cols);
+    }
+}
+
+static void piece(const struct bf16_piece *p)
+{
+    for (int j = 0; j < p->n; j += BF16_LANES) {
+        const real *b = (const real *)(p->b + (size_t)(j / BF16_LANES) * p->panel_b);
+        int cols = p->n - j < BF16_LANES ? p->n - j : BF16_LANES;
+        for (int i = 0; i < p->m; i += ROWS) {
+            const real *a = (const real *)(p->a + (size_t)(i / BF16_LANES) * p->panel_a) + i % BF16_LANES * BF16_BLOCK;
+            strip(p, a, b, p->m - i, cols, p->c + i * p->ldc + j, p->bias ? p->bias + j : NULL);
+        }
+    }
+}
+
+const struct bf16_kernels BF16_KERNELS = {.unit = sizeof(real), .pack = pack, .piece = piece};

@@ -1,0 +1,67 @@
+/* The definition of the bfloat16 product's result, and of rounding to bfloat16. */
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+#include "core/gemm_bf16.h"
+
+enum { BLOCK = 32 };
+
+real bf16_round(real x)
+{
+    const uint32_t sign = 0x80000000u, infinity = 0x7f800000u, least_normal = 0x00800000u, quiet = 0x00400000u;
+    float f = (float)x;
+    uint32_t u, size;
+    memcpy(&u, &f, 4);
+    size = u & ~sign;
+    if (size > infinity)
+        u |= quiet;
+    else if (size < least_normal)
+        u &= sign;
+    else
+        u += 0x7fff + (u >> 16 & 1);
+    u &= 0xffff0000u;
+    memcpy(&f, &u, 4);
+    return (real)f;
+}
+
+static real real_fma(real a, real b, real c)
+{
+#ifdef PG_DOUBLE
+    return fma(a, b, c);
+#else
+    return fmaf(a, b, c);
+#endif
+}
+
+/* Element (i, j), rounded. */
+static real at(const struct gemm_in *m, int i, int j)
+{
+    if (m->trans) {
+        int t = i;
+        i = j;
+        j = t;
+    }
+    real value;
+    if (m->w == NULL)
+        value = m->p[(size_t)i * (size_t)m->ld + j];
+    else
+        m->w->tile(m->w, i, 1, j, 1, &value, 1);
+    return bf16_round(value);
+}
+
+void gemm_bf16_reference(int m, int n, int k, struct gemm_in a, struct gemm_in b, real *c, int ldc, bool accumulate)
+{
+    for (int i = 0; i < m; i++) {
+        for (int j = 0; j < n; j++) {
+            real *out = c + (size_t)i * (size_t)ldc + j;
+            real sum = accumulate ? *out : 0;
+            for (int block = 0; block < k; block += BLOCK) {
+                real part[2] = {0, 0};
+                for (int l = block; l < k && l < block + BLOCK; l++)
+                    part[l % 2] = real_fma(at(&a, i, l), at(&b, l, j), part[l % 2]);
+                sum += part[0] + part[1];
+            }
+            *out = sum;
+        }
+    }
+}

@@ -1,0 +1,260 @@
+/* The bfloat16 product against its definition, bit for bit, by every class of kernels that this machine has: shapes
+ * around every tile border, operand orders, strides, weight sources, threads, special values. */
+#include "tests/pgtest.h"
+
+#include <float.h>
+#include <math.h>
+#include <stdint.h>
+#include "core/cpu.h"
+#include "core/gemm_bf16.h"
+#include "core/parallel.h"
+
+static uint32_t state = 1;
+
+static uint32_t any(uint32_t below)
+{
+    state = state * 1664525u + 1013904223u;
+    return (uint32_t)(((uint64_t)state * below) >> 32);
+}
+
+/* Of many sizes, so that another order of additions shows. */
+static real value(void)
+{
+    return (real)ldexp((double)any(1u << 24) / (1 << 23) - 1, (int)any(12) - 6);
+}
+
+static real *values(size_t n)
+{
+    real *p = malloc((n + 1) * sizeof *p);
+    ck_assert_ptr_nonnull(p);
+    for (size_t i = 0; i < n; i++) p[i] = value();
+    return p;
+}
+
+enum { CLASSES = CPU_AMX + 1 };
+
+/* The classes here; a processor's own bfloat16 instructions are trusted after a trial only. */
+static int classes(enum cpu_class *have)
+{
+    int n = 0;
+    for (int c = CPU_GENERIC; c < CLASSES; c++)
+        if (cpu_has((enum cpu_class)c)) have[n++] = (enum cpu_class)c;
+    return n;
+}
+
+START_TEST(all_classes_of_this_machine)
+{
+    for (int c = CPU_AVX2; c < CLASSES; c++) {
+        if (!cpu_has((enum cpu_class)c)) {
+            printf("SKIP bf16 kernels of class %s: this machine lacks it\n", cpu_class_name((enum cpu_class)c));
+            continue;
+        }
+        ck_ok(cpu_force((enum cpu_class)c));
+        if (gemm_bf16_class() != (enum cpu_class)c)
+            printf("SKIP bf16 kernels of class %s: this processor's instructions give other bits\n",
+                   cpu_class_name((enum cpu_class)c));
+    }
+}
+END_TEST
+
+struct shape {
+    int m, n, k;
+    bool ta, tb, accumulate;
+};
+
+static struct gemm_in operand(int rows, int cols, bool trans, real **owned)
+{
+    int stored_rows = trans ? cols : rows, ld = (trans ? rows : cols) + (int)any(3);
+    *owned = values((size_t)stored_rows * (size_t)ld);
+    return (struct gemm_in){.p = *owned, .ld = ld, .trans = trans};
+}
+
+static void check_same(const real *want, const real *got, int m, int n, int ldc, const struct shape *s, const char *how)
+{
+    for (int i = 0; i < m; i++)
+        for (int j = 0; j < ldc; j++)
+            if (memcmp(want + i * ldc + j, got + i * ldc + j, sizeof *want) != 0)
+                ck_abort_msg("%s: %dx%dx%d ta=%d tb=%d acc=%d: c[%d][%d] = %.9g, want %.9g%s", how, s->m, s->n, s->k,
+                             s->ta, s->tb, s->accumulate, i, j, (double)got[i * ldc + j], (double)want[i * ldc + j],
+                             j >= n ? " (outside of C)" : "");
+}
+
+/* One shape with all classes and some thread counts against the reference; C lies in a wider matrix. */
+static void check_shape(const struct shape *s)
+{
+    real *pa, *pb;
+    struct gemm_in a = operand(s->m, s->k, s->ta, &pa), b = operand(s->k, s->n, s->tb, &pb);
+    int ldc = s->n + (int)any(3);
+    size_t size = (size_t)s->m * (size_t)ldc;
+    real *old = values(size), *want = values(size), *got = values(size);
+    memcpy(want, old, size * sizeof *old);
+    gemm_bf16_reference(s->m, s->n, s->k, a, b, want, ldc, s->accumulate);
+    enum cpu_class have[CLASSES];
+    int n = classes(have);
+    for (int c = 0; c < n; c++) {
+        ck_ok(cpu_force(have[c]));
+        for (int threads = 1; threads <= 3; threads += 2) {
+            parallel_set_threads(threads);
+            memcpy(got, old, size * sizeof *old);
+            gemm_bf16(s->m, s->n, s->k, a, b, got, ldc, s->accumulate);
+            check_same(want, got, s->m, s->n, ldc, s, cpu_class_name(have[c]));
+        }
+        memcpy(got, old, size * sizeof *old);
+        gemm_bf16_serial(s->m, s->n, s->k, a, b, got, ldc, s->accumulate);
+        check_same(want, got, s->m, s->n, ldc, s, "serial");
+    }
+    free(pa), free(pb), free(old), free(want), free(got);
+}
+
+static const int sides[] = {1, 2, 7, 8, 9, 15, 16, 17, 31, 32, 33, 47, 48, 49, 64, 65, 97};
+enum { SIDES = sizeof sides / sizeof sides[0] };
+
+/* Every pair of sides m, n occurs; k, transposition and accumulation change from one to the next. */
+START_TEST(every_border)
+{
+    static const int depths[] = {1, 2, 8, 31, 32, 33, 48, 63, 64, 65, 100};
+    int turn = _i;
+    for (int j = 0; j < SIDES; j++, turn++) {
+        struct shape s = {sides[_i], sides[j], depths[turn % 11], turn / 2 % 2, turn / 3 % 2, turn % 2};
+        check_shape(&s);
+        s.ta = !s.ta;
+        check_shape(&s);
+        s.tb = !s.tb;
+        s.accumulate = !s.accumulate;
+        check_shape(&s);
+    }
+}
+END_TEST
+
+/* Several pieces of C; more rows than the own buffers of a thread hold; several parts of k, in the own buffers and in
+ * the shared ones. */
+START_TEST(large_shapes)
+{
+    static const struct shape large[] = {{151, 400, 258, 0, 1, 0}, {300, 70, 258, 1, 0, 1}, {8, 390, 530, 1, 0, 1},
+                                         {390, 8, 530, 0, 1, 1},   {40, 33, 2100, 1, 1, 0}, {130, 140, 1030, 0, 0, 1},
+                                         {20, 17, 8200, 1, 0, 0}};
+    for (size_t i = 0; i < sizeof large / sizeof large[0]; i++) check_shape(&large[i]);
+}
+END_TEST
+
+START_TEST(empty_sides)
+{
+    real c[4] = {1, 2, 3, 4}, a[4] = {0}, b[4] = {0};
+    struct gemm_in in = {.p = a, .ld = 2}, other = {.p = b, .ld = 2};
+    gemm_bf16(2, 0, 2, in, other, c, 2, false);
+    gemm_bf16(0, 2, 2, in, other, c, 2, false);
+    gemm_bf16(2, 2, 0, in, other, c, 2, true);
+    ck_assert(c[0] == 1 && c[1] == 2 && c[2] == 3 && c[3] == 4);
+    gemm_bf16(2, 2, 0, in, other, c, 2, false);
+    ck_assert(c[0] == 0 && c[1] == 0 && c[2] == 0 && c[3] == 0);
+}
+END_TEST
+
+/* A source that can only answer tiles. */
+static void tile_sum(const struct wsrc *w, int r0, int nr, int c0, int nc, real *dst, int ld)
+{
+    (void)w;
+    for (int r = 0; r < nr; r++)
+        for (int c = 0; c < nc; c++) dst[r * ld + c] = (real)(1.0 / (3 + r0 + r) - 0.01 * (c0 + c));
+}
+
+START_TEST(weight_sources)
+{
+    enum { OUT = 70, IN = 550, ROWS = 21 };
+    real *dense = values(OUT * IN), *x = values(ROWS * IN), *got = values(ROWS * IN), *want = values(ROWS * IN);
+    struct wsrc all[] = {wsrc_dense(dense, OUT, IN), {.rows = OUT, .cols = IN, .tile = tile_sum}};
+    enum cpu_class have[CLASSES];
+    int n = classes(have);
+    for (int turn = 0; turn < 4 * n; turn++) {
+        ck_ok(cpu_force(have[turn / 4]));
+        int back = turn & 1, k = back ? OUT : IN, out = back ? IN : OUT;
+        struct shape s = {ROWS, out, k, false, !back, false};
+        struct gemm_in in = {.p = x, .ld = k}, w = {.w = &all[turn >> 1 & 1], .trans = !back};
+        gemm_bf16_reference(ROWS, out, k, in, w, want, out, false);
+        gemm_bf16(ROWS, out, k, in, w, got, out, false);
+        check_same(want, got, ROWS, out, out, &s, "source as B");
+        struct gemm_in wa = {.w = w.w, .trans = back}, xb = {.p = x, .ld = k, .trans = true}; /* C' = W' X' */
+        gemm_bf16_reference(out, ROWS, k, wa, xb, want, ROWS, false);
+        gemm_bf16(out, ROWS, k, wa, xb, got, ROWS, false);
+        check_same(want, got, out, ROWS, ROWS, &s, "source as A");
+    }
+    free(dense), free(x), free(got), free(want);
+}
+END_TEST
+
+/* Row r of a product is the same whatever rows are computed with it; the bias comes last. */
+START_TEST(linear_layers)
+{
+    enum { M = 70, N = 90, K = 300 };
+    real *a = values(M * K), *b = values(N * K), *all = values(M * N), *part = values(M * N), *bias = values(N);
+    real *dx = values(M * K), *want = values(M * K), *dw = values(N * K), *want_dw = values(N * K);
+    memcpy(want, dx, sizeof(real) * M * K);
+    memcpy(want_dw, dw, sizeof(real) * N * K);
+    struct wsrc w = wsrc_dense(b, N, K);
+    struct mat x = mat_of(a, M, K), y = mat_of(all, M, N), d = mat_of(dx, M, K);
+    struct gemm_in in = {.p = a, .ld = K}, weight = {.p = b, .ld = K, .trans = true}, dy = {.p = all, .ld = N};
+    linear_bf16_forward(&x, &w, bias, &y);
+    gemm_bf16_reference(M, N, K, in, weight, part, N, false);
+    for (int i = 0; i < M * N; i++) part[i] += bias[i % N];
+    ck_assert_mem_eq(all, part, sizeof(real) * M * N);
+    for (int rows = 1; rows < M; rows += 5) {
+        struct mat xs = mat_part(&x, M - rows, rows, 0, K), ys = mat_of(part, rows, N);
+        linear_bf16_forward(&xs, &w, bias, &ys);
+        ck_assert_mem_eq(part, all + (M - rows) * N, sizeof(real) * (size_t)(rows * N));
+    }
+    weight.trans = false;
+    linear_bf16_backward_x(&y, &w, &d, true);
+    gemm_bf16_reference(M, K, N, dy, weight, want, K, true);
+    ck_assert_mem_eq(dx, want, sizeof(real) * M * K);
+    dy.trans = true;
+    linear_bf16_backward_w(&x, &y, dw, K);
+    gemm_bf16_reference(N, K, M, dy, in, want_dw, K, true);
+    ck_assert_mem_eq(dw, want_dw, sizeof(real) * N * K);
+    free(a), free(b), free(all), free(part), free(bias), free(dx), free(want), free(dw), free(want_dw);
+}
+END_TEST
+
+/* bfloat16 keeps 8 bits: 1 + 2^-7 is the next number after 1. */
+START_TEST(rounding)
+{
+    const real step = (real)ldexp(1, -7);
+    ck_assert(bf16_round(1 + step) == 1 + step);
+    ck_assert(bf16_round(1 + step / 2) == 1);                      /* a tie goes to the even one */
+    ck_assert(bf16_round(1 + step + step / 2) == 1 + 2 * step);    /* so here up */
+    ck_assert(bf16_round(1 + step / 2 + step / 1024) == 1 + step); /* no tie */
+    ck_assert(bf16_round(-1 - step - step / 2) == -1 - 2 * step);
+    ck_assert(isinf(bf16_round((real)FLT_MAX)));
+    ck_assert(isnan(bf16_round((real)NAN)));
+    ck_assert(bf16_round((real)FLT_MIN) == (real)FLT_MIN);
+    ck_assert(bf16_round((real)FLT_MIN / 2) == 0 && signbit(bf16_round((real)-FLT_MIN / 2)));
+}
+END_TEST
+
+/* Ties, denormals, infinities and numbers that overflow, packed in both directions on both sides. A NaN need only stay
+ * one: which of two is kept is the processor's choice. */
+START_TEST(special_values)
+{
+    static const real odd[] = {0,           -0.0f,       FLT_MIN / 4, -FLT_MIN / 4, FLT_MIN,
+                               1.00390625f, 1.01171875f, 3e38f,       INFINITY,     NAN};
+    enum { M = 18, N = 35, K = 50, ODD = sizeof odd / sizeof odd[0] };
+    enum cpu_class have[CLASSES];
+    int n = classes(have);
+    for (int turn = 0; turn < 4 * n; turn++) {
+        ck_ok(cpu_force(have[turn / 4]));
+        struct shape s = {M, N, K, turn & 1, turn >> 1 & 1, false};
+        real *pa, *pb, want[M * N], got[M * N];
+        struct gemm_in a = operand(M, K, s.ta, &pa), b = operand(K, N, s.tb, &pb);
+        for (int i = 0; i < M * K; i += 7) pa[i] = odd[any(i % 3 ? 7 : ODD)];
+        for (int i = 0; i < N * K; i += 5) pb[i] = odd[any(7)];
+        gemm_bf16_reference(M, N, K, a, b, want, N, false);
+        gemm_bf16(M, N, K, a, b, got, N, false);
+        for (int i = 0; i < M * N; i++)
+            if (isnan(want[i]) && isnan(got[i])) got[i] = want[i];
+        check_same(want, got, M, N, N, &s, cpu_class_name(have[turn / 4]));
+        free(pa), free(pb);
+    }
+}
+END_TEST
+
+PG_TESTS(TEST(all_classes_of_this_machine), LOOP_TEST(every_border, 0, SIDES), TEST(large_shapes), TEST(empty_sides),
+         TEST(weight_sources), TEST(linear_layers), TEST(rounding), TEST(special_values))
