@@ -228,9 +228,9 @@ format:
 
 # ---- determinism ----------------------------------------------------------------------------------------------------
 # A program whose AVX-512 kernels run on any machine with AVX2: see tests/determinism/emulated_avx512.h.
-EMULATED  := $(addprefix $(OUT)/emulated/,core/gemm_avx512.o core/rows_avx512.o core/cpu.o)
+EMULATED  := $(addprefix $(OUT)/emulated/,core/gemm_avx512.o core/gemm_bf16_avx512.o core/rows_avx512.o core/cpu.o)
 EMULATE   := $(AVX2) -O1 -Wno-psabi -DPG_EMULATED_AVX512
-KERNELS   := gemm ops nf4 bits bayesian_bits wsrc
+KERNELS   := gemm gemm_bf16 ops nf4 bits bayesian_bits wsrc
 $(OUT)/emulated/core/%_avx512.o: EMULATE += -include tests/determinism/emulated_avx512.h
 
 $(OUT)/emulated/%.o: %.c

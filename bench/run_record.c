@@ -11,7 +11,7 @@
 #include "bench/cli.h"
 #include "bench/provenance.h"
 #include "bench/run_list.h"
-#include "core/cpu.h"
+#include "core/gemm_bf16.h"
 #include "core/parallel.h"
 #include "core/sha256.h"
 
@@ -66,7 +66,13 @@ static status record_date(double seconds_ago, struct record *r)
     return record_string(r, "environment/date", text);
 }
 
-static status record_machine(struct record *r)
+/* The class whose kernels made the result. */
+static enum cpu_class class_of(const struct run_facts *f)
+{
+    return f->cell->train.precision == PRECISION_BF16 ? gemm_bf16_class() : cpu_class();
+}
+
+static status record_machine(const struct run_facts *f, struct record *r)
 {
     char host[HOST_NAME_MAX + 1] = "unknown", name[sizeof(struct utsname)] = "unknown";
     struct utsname u;
@@ -75,7 +81,7 @@ static status record_machine(struct record *r)
     TRY(record_string(r, "environment/host", host));
     TRY(record_string(r, "environment/system", name));
     TRY(record_string(r, "environment/cpu", cpu_model()));
-    TRY(record_string(r, "environment/cpu_class", cpu_class_name(cpu_class())));
+    TRY(record_string(r, "environment/cpu_class", cpu_class_name(class_of(f))));
     TRY(record_int(r, "environment/threads", parallel_threads()));
     TRY(record_string(r, "environment/compiler", __VERSION__));
     return record_string(r, "environment/version", PG_VERSION);
@@ -99,7 +105,7 @@ static status record_environment(const struct run_facts *f, struct arena *scratc
     TRY(record_real(r, "environment/wall_seconds", earlier + now));
     TRY(record_date(now, r));
     TRY(record_provenance(scratch, r));
-    return record_machine(r);
+    return record_machine(f, r);
 }
 
 static status record_costs(const struct training *t, struct record *r)

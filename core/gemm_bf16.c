@@ -85,7 +85,7 @@ static bool trusted(int c)
 {
     static atomic_int known[CLASSES]; /* 0: not yet tried; 1: right; 2: other bits */
     static atomic_flag trying = ATOMIC_FLAG_INIT;
-    if (c <= CPU_AVX512) return true;
+    if (c <= CPU_AVX512 || c >= CLASSES) return true; /* CLASSES: gcc must see that table[c] exists */
     int now = atomic_load_explicit(&known[c], memory_order_relaxed);
     if (now == 0) {
         while (atomic_flag_test_and_set(&trying)) continue;

@@ -10,6 +10,8 @@
 #ifndef PG_CORE_GEMM_BF16_H
 #define PG_CORE_GEMM_BF16_H
 
+#include <stdint.h>
+#include <string.h>
 #include "core/arena.h"
 #include "core/cpu.h"
 #include "core/gemm.h"
@@ -39,7 +41,17 @@ size_t gemm_bf16_weight_bytes(const struct wsrc *w, bool backward);
 
 /* x as bfloat16; a NaN stays one (made quiet), denormals become zeros of their sign. In the double build x is rounded
  * to float before. */
-real bf16_round(real x);
+static inline real bf16_round(real x)
+{
+    const uint32_t sign = 0x80000000u, infinity = 0x7f800000u, least_normal = 0x00800000u, quiet = 0x00400000u;
+    float f = (float)x;
+    uint32_t u;
+    memcpy(&u, &f, 4);
+    uint32_t size = u & ~sign, nearest = u + 0x7fff + (u >> 16 & 1);
+    u = (size > infinity ? u | quiet : size < least_normal ? u & sign : nearest) & 0xffff0000u;
+    memcpy(&f, &u, 4);
+    return (real)f;
+}
 
 /* The three products of a linear layer, as in core/gemm.h. The bias is added in f32. */
 void linear_bf16_forward(const struct mat *x, const struct wsrc *w, const real *bias, struct mat *y);

@@ -107,8 +107,8 @@ static void prefetch_next(const struct bf16_piece *p, int i, int j)
     if (i + 32 > p->m || j + 32 > p->n) return;
     const float *next = p->c + i * p->ldc + j;
     for (int r = 0; r < 32; r++, next += p->ldc) {
-        __builtin_prefetch(next, 1);
-        __builtin_prefetch(next + LINE, 1);
+        __builtin_prefetch(next, 0, 2);
+        __builtin_prefetch(next + LINE, 0, 2);
     }
 }
 

@@ -12,17 +12,27 @@ enum { ROWS = 8 };
 enum { ROWS = 4 };
 #endif
 
+/* Both sides are runs of memory for A's rows along k and B's across it; else one of them is walked over in steps. */
 static void pack(enum bf16_side side, bool along, const real *src, ptrdiff_t ld, int lanes, int k, void *tiles)
 {
     real *tile = tiles;
-    for (int l0 = 0; l0 < k; l0 += BF16_BLOCK, tile += BF16_TILE) {
+    ptrdiff_t lane = along ? ld : 1, next = along ? 1 : ld;
+    for (int l0 = 0; l0 < k; l0 += BF16_BLOCK, tile += BF16_TILE, src += BF16_BLOCK * next) {
         int some = k - l0 < BF16_BLOCK ? k - l0 : BF16_BLOCK;
         if (some < BF16_BLOCK || lanes < BF16_LANES) memset(tile, 0, sizeof *tile * BF16_TILE);
-        for (int i = 0; i < lanes; i++)
-            for (int l = 0; l < some; l++) {
-                real x = along ? src[i * ld + l0 + l] : src[(l0 + l) * ld + i];
-                tile[side == BF16_A ? i * BF16_BLOCK + l : l * BF16_LANES + i] = bf16_round(x);
-            }
+        if (side == BF16_A && along) {
+            for (int i = 0; i < lanes; i++)
+                for (int l = 0; l < some; l++) tile[i * BF16_BLOCK + l] = bf16_round(src[i * ld + l]);
+        } else if (side == BF16_A) {
+            for (int i = 0; i < lanes; i++)
+                for (int l = 0; l < some; l++) tile[i * BF16_BLOCK + l] = bf16_round(src[i * lane + l * next]);
+        } else if (!along) {
+            for (int l = 0; l < some; l++)
+                for (int i = 0; i < lanes; i++) tile[l * BF16_LANES + i] = bf16_round(src[l * ld + i]);
+        } else {
+            for (int l = 0; l < some; l++)
+                for (int i = 0; i < lanes; i++) tile[l * BF16_LANES + i] = bf16_round(src[i * lane + l * next]);
+        }
     }
 }
 

@@ -1,28 +1,8 @@
-/* The definition of the bfloat16 product's result, and of rounding to bfloat16. */
+/* The definition of the bfloat16 product's result. */
 #include <math.h>
-#include <stdint.h>
-#include <string.h>
 #include "core/gemm_bf16.h"
 
 enum { BLOCK = 32 };
-
-real bf16_round(real x)
-{
-    const uint32_t sign = 0x80000000u, infinity = 0x7f800000u, least_normal = 0x00800000u, quiet = 0x00400000u;
-    float f = (float)x;
-    uint32_t u, size;
-    memcpy(&u, &f, 4);
-    size = u & ~sign;
-    if (size > infinity)
-        u |= quiet;
-    else if (size < least_normal)
-        u &= sign;
-    else
-        u += 0x7fff + (u >> 16 & 1);
-    u &= 0xffff0000u;
-    memcpy(&f, &u, 4);
-    return (real)f;
-}
 
 static real real_fma(real a, real b, real c)
 {

@@ -22,7 +22,7 @@ const struct schema_item schema_table[] = {
     {"run/protocol", ITEM_STRING, "", "", "protocol the experiment asks for: best, last or split", NEED_ALWAYS},
     {"run/family", ITEM_STRING, "", "", "architecture of the model, as in its config.json", NEED_NOTHING},
     {"run/numerics", ITEM_INT, "", "", "version of the numerics: raised when the bits of a result change", NEED_ALWAYS},
-    {"run/kernels", ITEM_STRING, "", "", "kernel class the bits depend on (own f32 kernels: one class for all machines)", NEED_ALWAYS},
+    {"run/kernels", ITEM_STRING, "", "", "kernel class the bits depend on (own kernels: one class for all machines)", NEED_ALWAYS},
 
     /* ---- hashes ---- */
     {"hashes/model", ITEM_STRING, "", "SHA-256", "content of the model's weights and configuration", NEED_RESULT},

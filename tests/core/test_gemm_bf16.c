@@ -214,6 +214,85 @@ START_TEST(linear_layers)
 }
 END_TEST
 
+/* Two linear layers and their backward products, by whatever forms of x and w there are, against the definition. */
+static void check_linear(const struct mat *x, const struct wsrc *w, const char *how)
+{
+    int m = x->rows, k = w->cols, n = w->rows;
+    real *got = values((size_t)(m * (n + k))), *want = values((size_t)(m * (n + k)));
+    struct gemm_in in = {.p = x->a, .ld = x->ld}, weight = {.w = w, .trans = true}, dy = {.p = got, .ld = n};
+    struct mat y = mat_of(got, m, n), dx = mat_of(got + m * n, m, k);
+    linear_bf16_forward(x, w, NULL, &y);
+    gemm_bf16_reference(m, n, k, in, weight, want, n, false);
+    weight.trans = false;
+    linear_bf16_backward_x(&y, w, &dx, false);
+    gemm_bf16_reference(m, k, n, dy, weight, want + m * n, k, false);
+    for (int i = 0; i < m * (n + k); i++)
+        if (got[i] != want[i])
+            ck_abort_msg("%s: element %d is %.9g, want %.9g", how, i, (double)got[i], (double)want[i]);
+    free(got), free(want);
+}
+
+/* Packed in one class and used in all; k in several parts; and a source that was changed after it was packed. */
+START_TEST(packed_weights)
+{
+    enum { M = 21, N = 45, K = 4200 };
+    real *x = values(M * K), *dense = values(N * K), *other = values(N * K);
+    struct mat mx = mat_of(x, M, K);
+    struct arena *arena = arena_new("packed weights");
+    enum cpu_class have[CLASSES];
+    int n = classes(have);
+    for (int c = 0; c < n; c++) {
+        struct wsrc w = wsrc_dense(dense, N, K), forward = w;
+        ck_ok(cpu_force(have[c]));
+        ck_ok(gemm_bf16_pack_weight(&w, true, arena));
+        ck_ok(gemm_bf16_pack_weight(&forward, false, arena));
+        ck_assert_ptr_nonnull(w.packed);
+        ck_assert_uint_ge(gemm_bf16_weight_bytes(&w, false), (size_t)2 * N * K);
+        for (int used = 0; used < n; used++) {
+            ck_ok(cpu_force(have[used]));
+            check_linear(&mx, &w, "packed in both directions");
+            check_linear(&mx, &forward, "packed forward");
+        }
+        w.dense = other;
+        check_linear(&mx, &w, "changed after packing");
+    }
+    arena_free(arena);
+    free(x), free(dense), free(other);
+}
+END_TEST
+
+/* While x is held its packed form may be used again; other operands come between; after the release x changes. */
+START_TEST(held_operands)
+{
+    enum { M = 40, N = 33, K = 70 };
+    real *x = values(M * K), *z = values(M * K), *a = values(N * K), *b = values(N * K);
+    struct mat mx = mat_of(x, M, K), mz = mat_of(z, M, K), part = mat_part(&mx, 0, M - 1, 0, K);
+    struct wsrc wa = wsrc_dense(a, N, K), wb = wsrc_dense(b, N, K);
+    enum cpu_class have[CLASSES];
+    int n = classes(have);
+    for (int turn = 0; turn < 2 * n; turn++) {
+        ck_ok(cpu_force(have[turn / 2]));
+        gemm_bf16_hold(&mx);
+        check_linear(&mx, &wa, "held");
+        gemm_bf16_hold(&mz);
+        check_linear(&mz, &wa, "inside another hold");
+        gemm_bf16_release();
+        check_linear(&part, &wb, "rows of what is held");
+        check_linear(&mx, &wb, "held, again");
+        ck_ok(cpu_force(have[(turn / 2 + 1) % n]));
+        check_linear(&mx, &wb, "held, other class");
+        gemm_bf16_release();
+        for (int i = 0; i < M * K; i++) x[i] = value();
+        check_linear(&mx, &wa, "released");
+        gemm_bf16_hold(&mx);
+        check_linear(&mx, &wa, "held anew");
+        gemm_bf16_release();
+        for (int i = 0; i < M * K; i++) x[i] = value();
+    }
+    free(x), free(z), free(a), free(b);
+}
+END_TEST
+
 /* bfloat16 keeps 8 bits: 1 + 2^-7 is the next number after 1. */
 START_TEST(rounding)
 {
@@ -257,4 +336,5 @@ START_TEST(special_values)
 END_TEST
 
 PG_TESTS(TEST(all_classes_of_this_machine), LOOP_TEST(every_border, 0, SIDES), TEST(large_shapes), TEST(empty_sides),
-         TEST(weight_sources), TEST(linear_layers), TEST(rounding), TEST(special_values))
+         TEST(weight_sources), TEST(linear_layers), TEST(packed_weights), TEST(held_operands), TEST(rounding),
+         TEST(special_values))

@@ -3,11 +3,13 @@
 # other numbers of threads, evaluation batches, compilers and vector widths. The content hash of its record must be one and
 # the same. The full form takes all 72 combinations; the generic kernels, fifty times as slow, and one combination of each
 # compiler beside them, in shorter runs. The short form takes five combinations, in which every value occurs, in shorter runs.
+# PRECISION=bf16 (f32 when not given) trains in bfloat16, where the classes with instructions for it join in.
 # One PASS or FAIL line a method; what this machine lacks is a SKIP line. Last line: 'N passed, N failed, N skipped'.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 cd "$here/../.." || exit 1
 form=$1
+precision=${PRECISION:-f32}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 build=${BUILD:-build}
@@ -50,6 +52,17 @@ if [ "$wide" = emulated ]; then
     esac
 fi
 
+own= # classes with bfloat16 instructions
+if [ "$precision" = bf16 ]; then
+    for class in avx512bf16 amx; do
+        if PEFTGRID_CPU=$class "$gcc/peftgrid" list methods >/dev/null 2>&1; then
+            own="$own $class"
+        else
+            skip "this machine has no $class"
+        fi
+    done
+fi
+
 # ---- one combination ------------------------------------------------------------------------------------------------------
 methods=$("$gcc/peftgrid" list methods | awk '{ print $1 }' | paste -sd, -)
 cp -r "$here/decoder" "$here/notes.tsv" "$work/"
@@ -71,7 +84,7 @@ combine() {
     place=$work/$length-$1-$2-$3-$4
     mkdir "$place"
     for model in encoder decoder; do
-        sed "s/@METHODS@/$methods/; s/@EVAL_BATCH@/$2/; $numbers" "$here/$model.ini" >"$work/$model.ini"
+        sed "s/@METHODS@/$methods/; s/@EVAL_BATCH@/$2/; s/@PRECISION@/$precision/; $numbers" "$here/$model.ini" >"$work/$model.ini"
         PEFTGRID_CPU=$class "$program" run "$work/$model.ini" --runs "$place" --cache "$work/cache" --threads "$1" \
             --jobs "$(nproc)" --quiet >"$place/log" 2>&1 || cat "$place/log"
         "$program" run "$work/$model.ini" --runs "$place" --cache "$work/cache" --dry-run |
@@ -93,9 +106,10 @@ if [ "$form" = determinism-short ]; then
     combine short 3 32 "$last" generic
     combine short 8 7 gcc avx2
     [ -z "$wide" ] || combine short 2 32 "$last" "$wide"
+    for class in $own; do combine short 3 7 gcc "$class"; done
 else
     for compiler in $compilers; do
-        for kernels in avx2 $wide generic; do
+        for kernels in avx2 $wide $own generic; do
             size=long
             if [ "$kernels" = generic ]; then
                 size=short

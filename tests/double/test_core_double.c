@@ -199,23 +199,30 @@ static void embedding_back(struct parts *p)
 /* Low rank: gamma = A [RANK, COLS], extra = B [OUT, RANK], beta = e. */
 static struct lowrank factors(const struct parts *p)
 {
-    return (struct lowrank){p->gamma, p->extra, p->beta, COLS, OUT, RANK, 0, RANK, 1.7};
+    return (struct lowrank){.a = p->gamma,
+                            .b = p->extra,
+                            .e = p->beta,
+                            .in = COLS,
+                            .out = OUT,
+                            .r = RANK,
+                            .hi = RANK,
+                            .scale = 1.7};
 }
 static double low_rank(struct parts *p)
 {
-    real out[MAX] = {0}, z_[MAX];
+    real out[MAX] = {0}, z_[MAX], work[RANK * OUT];
     struct lowrank l = factors(p);
     struct mat x = x_of(p), y = mat_of(out, ROWS, OUT), z = mat_of(z_, ROWS, RANK);
-    lowrank_forward(&l, &x, &z, &y);
+    lowrank_forward(&l, &x, &z, work, &y);
     return weigh(p, out, ROWS * OUT);
 }
 static void low_rank_back(struct parts *p)
 {
-    real out[MAX] = {0}, z_[MAX], s_[MAX];
+    real out[MAX] = {0}, z_[MAX], s_[MAX], work[RANK * OUT];
     struct lowrank l = factors(p);
     struct mat x = x_of(p), y = mat_of(out, ROWS, OUT), z = mat_of(z_, ROWS, RANK), s = mat_of(s_, ROWS, RANK);
     struct mat dy = mat_of(p->w, ROWS, OUT), dx = mat_of(p->dx, ROWS, COLS);
-    lowrank_forward(&l, &x, &z, &y);
+    lowrank_forward(&l, &x, &z, work, &y);
     lowrank_backward(&l, &x, &z, &dy, p->dgamma, p->dextra, p->dbeta, 0, &s, &dx);
 }
 

@@ -192,13 +192,14 @@ static status set_values(struct check *c, const char *file, struct session *s)
  * 2^-9, by 2^-9/sqrt(3) in the mean square, and two operands make sqrt(2) of that, 0.0016, of the norm of a product's
  * result. The cases' networks of two layers and a head put about 20 products one after the other into the gradient of
  * the lowest tensor, whose errors add like independent ones: sqrt(20) * 0.0016 = 0.7 %, and a factor of 4 over the mean
- * for the worst of hundreds of tensors. Losses and logits are of size 1 and behind half as many products. AdamW divides
- * by the gradient's own size, so that small elements move by their sign: the tensors at the end are not compared. */
+ * for the worst of hundreds of values. Losses and logits lie behind half as many products; losses count in units of
+ * themselves where they are greater than 1. Gradients are compared as one vector, since single tensors' may cancel to
+ * a tenth of what they are summed from. AdamW divides by the gradient's own size, so that small elements move by their
+ * sign: the tensors at the end are not compared. */
 static const struct {
     const char *key;
     double value;
-} bf16_tolerance[] = {
-    {"grads_step1_rel_normwise", 0.03}, {"grad_norm_rel", 0.03}, {"loss_abs", 0.02}, {"eval_abs", 0.02}};
+} bf16_tolerance[] = {{"grad_norm_rel", 0.03}, {"loss_abs", 0.02}, {"eval_abs", 0.02}};
 
 static status tolerance_of(const struct check *c, const struct plan *p, const char *key, double *out)
 {
@@ -219,11 +220,37 @@ static bool is_small(const struct check *c, const char *name)
     return false;
 }
 
+/* Of bf16: all gradients of the first step as one vector. */
+static status compare_whole_gradient(struct check *c, const struct checkpoint *want, const struct session *s)
+{
+    const double tolerance = 0.03;
+    double error = 0, norm = 0;
+    for (int i = 0; i < s->reg.count; i++) {
+        const struct param *q = s->reg.list[i];
+        if (!param_trained(q)) continue;
+        const struct tensor *t = checkpoint_find(want, q->name);
+        FAIL_IF(!t, ST_INPUT, "%s: tensor '%s' is missing", want->path, q->name);
+        struct arena_mark mark = arena_mark(c->arena);
+        double *v;
+        NEW(v, c->arena, param_size(q));
+        TRY(tensor_to_f64(t, v, param_size(q)));
+        for (size_t k = 0; k < param_size(q); k++) {
+            double d = (double)q->grad[k] - v[k];
+            error += d * d;
+            norm += v[k] * v[k];
+        }
+        arena_reset(c->arena, mark);
+    }
+    check_measure(c, sqrt(error / norm), tolerance, "gradient of the first step");
+    return ST_OK;
+}
+
 static status compare_grads(struct check *c, const struct plan *p, const struct session *s)
 {
     const struct checkpoint *want;
     double tolerance;
     TRY(check_tensors(c, "grads_step1.safetensors", &want));
+    if (p->arith == &arith_bf16) return compare_whole_gradient(c, want, s);
     TRY(tolerance_of(c, p, "grads_step1_rel_normwise", &tolerance));
     for (int i = 0; i < s->reg.count; i++) {
         const struct param *q = s->reg.list[i];
@@ -328,10 +355,12 @@ static status run_step(struct check *c, const struct plan *p, struct extras_run 
     arena_reset(c->arena, mark);
     if (k == 0) TRY(compare_total_grads(c, p, s));
     TRY(session_update(s, &p->adamw, lr, p->clip, (uint64_t)k, &penalty, &norm));
-    check_measure(c, fabs(loss + penalty - want->loss[k]), want->loss_abs, "loss of step %ld", k + 1);
+    double unit = p->arith == &arith_bf16 ? fmax(1, fabs(want->loss[k])) : 1;
+    check_measure(c, fabs(loss + penalty - want->loss[k]) / unit, want->loss_abs, "loss of step %ld", k + 1);
     check_measure(c, fabs(norm / want->norm[k] - 1), want->norm_rel, "gradient norm of step %ld", k + 1);
     check_measure(c, fabs(lr - want->lr[k]), 1e-12 * p->lr, "rate of step %ld", k + 1);
-    return p->extras->step ? p->extras->step(extra, k, loss, penalty) : ST_OK;
+    bool more = p->extras->step && p->arith != &arith_bf16; /* in the digits of single precision */
+    return more ? p->extras->step(extra, k, loss, penalty) : ST_OK;
 }
 
 static status compare_logits(struct check *c, const struct plan *p, const struct checkpoint *want,
@@ -406,6 +435,8 @@ status check_trajectory(struct check *c, void *ctx)
     if (!asked) return check_skip(c, "its method is not built yet");
     if (asked->unavailable) return check_skip(c, "%s: %s", asked->name, asked->unavailable);
     TRY(read_method(c, asked, &p));
+    if (p.arith == &arith_bf16 && strcmp(p.method->name, "blora") == 0)
+        return check_skip(c, "its quantisers are steps, and a rounding that crosses one changes gradients by a whole");
     TRY(read_plan(c, form->adamw, &p));
     struct session_spec spec = {.model = {.path = p.base,
                                           .head = HEAD_CLASSIFY,
