@@ -199,14 +199,8 @@ static void embedding_back(struct parts *p)
 /* Low rank: gamma = A [RANK, COLS], extra = B [OUT, RANK], beta = e. */
 static struct lowrank factors(const struct parts *p)
 {
-    return (struct lowrank){.a = p->gamma,
-                            .b = p->extra,
-                            .e = p->beta,
-                            .in = COLS,
-                            .out = OUT,
-                            .r = RANK,
-                            .hi = RANK,
-                            .scale = 1.7};
+    return (struct lowrank){
+        .a = p->gamma, .b = p->extra, .e = p->beta, .in = COLS, .out = OUT, .r = RANK, .hi = RANK, .scale = 1.7};
 }
 static double low_rank(struct parts *p)
 {
