@@ -70,6 +70,7 @@ enum {
     SUM_RANK = 24,    /* more rank rows, and the product's own way of packing pays */
     SUM_NARROW = 128, /* columns of a piece */
     SUM_WIDE = 512,   /* of a piece of a wide matrix, whose rows lie far apart */
+    SUM_LEAST = 32,   /* of a piece where many threads wait for one */
     SUM_CHUNK = 128,  /* rows */
     SUM_SHORT = 16,   /* rows where they lie whole pages apart and so share few places of the near cache */
     PAGE = 4096 / sizeof(real),
@@ -140,6 +141,8 @@ void lowrank_sums(const real *g, int ldg, int rank, const struct mat *x, real *c
     }
     struct sums s = {x, g, rank, ldg, c, ldc, turned, .width = SUM_NARROW, .chunk = SUM_CHUNK};
     if (x->cols > 2 * SUM_WIDE) s.width = SUM_WIDE;
+    int share = (x->cols / (2 * parallel_threads()) + SUM_LEAST - 1) / SUM_LEAST * SUM_LEAST; /* moves no bit */
+    if (share < s.width) s.width = share > SUM_LEAST ? share : SUM_LEAST;
     if (x->ld % PAGE == 0) s.chunk = SUM_SHORT;
     parallel_for((x->cols + s.width - 1) / s.width, sum_piece, &s);
 }
