@@ -235,7 +235,7 @@ static void check_linear(const struct mat *x, const struct wsrc *w, const char *
 /* Packed in one class and used in all; k in several parts; and a source that was changed after it was packed. */
 START_TEST(packed_weights)
 {
-    enum { M = 21, N = 45, K = 4200 };
+    enum { M = 3, N = 18, K = 4200 };
     real *x = values(M * K), *dense = values(N * K), *other = values(N * K);
     struct mat mx = mat_of(x, M, K);
     struct arena *arena = arena_new("packed weights");
