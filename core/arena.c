@@ -5,12 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include "core/fault.h"
 #include "core/heap.h"
 
 enum { ALIGN = 64 };
-static const size_t first_block = 64 * 1024, largest_growth = 64u << 20, huge_page = 2u << 20;
+static const size_t first_block = 64 * 1024, largest_growth = 64u << 20;
 
 struct block {
     struct block *prev;
@@ -82,16 +81,6 @@ static int over_limit(size_t more)
     return limit && total_held + more > limit;
 }
 
-/* Memory of a block. Large ones ask for huge pages, where the system gives them on request: a step runs through
- * hundreds of megabytes several times, and with small pages the processor spends its time looking up where they lie. */
-static void *block_memory(size_t size)
-{
-    int large = size >= 2 * huge_page;
-    void *data = aligned_alloc(large ? huge_page : ALIGN, size);
-    if (data && large) (void)madvise(data, size, MADV_HUGEPAGE); /* a wish: without it all goes on as before */
-    return data;
-}
-
 static int block_add(struct arena *a, size_t need)
 {
     size_t usual = !a->top && a->first_size ? a->first_size : a->next_size;
@@ -107,7 +96,7 @@ static int block_add(struct arena *a, size_t need)
     if (over_limit(size)) return 0;
     b = malloc(sizeof *b);
     if (!b) return 0;
-    b->data = block_memory(size);
+    b->data = aligned_alloc(ALIGN, size);
     if (!b->data) {
         free(b);
         return 0;
