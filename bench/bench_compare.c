@@ -63,9 +63,8 @@ status compare_run(const struct compare *c, const json_t *work, struct arena *ar
     if (file) file_remove(file);
     free(text);
     TRY(st);
-    size_t i;
-    const json_t *v;
-    json_array_foreach(json_object_get(answer, "seconds"), i, v) out->seconds += json_number_value(v);
+    const json_t *seconds = json_object_get(answer, "seconds");
+    for (size_t i = 0; i < json_array_size(seconds); i++) out->seconds += json_number_value(json_array_get(seconds, i));
     st = jsonfile_real("the script's answer", answer, "peak_bytes", 0, INFINITY, &out->peak_bytes);
     json_decref(answer);
     FAIL_IF(st == ST_OK && !(out->seconds > 0), ST_UNSUPPORTED, "--compare-hf %s: the script timed nothing", c->python);

@@ -52,12 +52,13 @@ static const struct bf16_kernels *const table[] = {
 };
 enum { CLASSES = sizeof table / sizeof table[0] };
 
+#ifndef PG_DOUBLE
 /* One tile of C over two blocks, operands of many sizes, by the kernels and by the definition. */
 static bool agree(const struct bf16_kernels *k)
 {
     enum { N = BF16_LANES, K = 2 * BF16_BLOCK };
     static _Alignas(64) unsigned char a[N * K * sizeof(real)], b[N * K * sizeof(real)];
-    real x[2][N * K], got[N * N], want[N * N];
+    real x[2][N * K], got[N * N] = {0}, want[N * N] = {0};
     uint32_t state = 1;
     for (int side = 0; side < 2; side++)
         for (int i = 0; i < N * K; i++) {
@@ -85,7 +86,6 @@ static bool trusted(int c)
 {
     static atomic_int known[CLASSES]; /* 0: not yet tried; 1: right; 2: other bits */
     static atomic_flag trying = ATOMIC_FLAG_INIT;
-    if (c <= CPU_AVX512 || c >= CLASSES) return true; /* CLASSES: gcc must see that table[c] exists */
     int now = atomic_load_explicit(&known[c], memory_order_relaxed);
     if (now == 0) {
         while (atomic_flag_test_and_set(&trying)) continue;
@@ -95,11 +95,14 @@ static bool trusted(int c)
     }
     return now == 1;
 }
+#endif
 
 enum cpu_class gemm_bf16_class(void)
 {
-    int c = (int)cpu_class() < CLASSES ? (int)cpu_class() : CLASSES - 1;
-    while (!trusted(c)) c--;
+    int c = smaller((int)cpu_class(), CLASSES - 1);
+#ifndef PG_DOUBLE
+    while (c > CPU_AVX512 && !trusted(c)) c--;
+#endif
     return (enum cpu_class)c;
 }
 
@@ -421,9 +424,9 @@ static void all_parts(const struct problem *p, const struct bf16_kernels *k, con
             t.n = kept_b ? p->n : smaller(most, p->n - t.j0);
             for (t.i0 = 0; t.i0 < p->m; t.i0 += t.m) {
                 t.m = kept_a ? p->m : smaller(most, p->m - t.i0);
-                struct packed a = {kept_a + done, NULL, whole_panel}, b = {kept_b + done, NULL, whole_panel};
-                if (!kept_a) a = (struct packed){store->a, store->a, panel};
-                if (!kept_b) b = (struct packed){store->b, t.i0 == 0 ? store->b : NULL, panel};
+                struct packed a = {store->a, store->a, panel}, b = {store->b, t.i0 == 0 ? store->b : NULL, panel};
+                if (kept_a) a = (struct packed){kept_a + done, NULL, whole_panel};
+                if (kept_b) b = (struct packed){kept_b + done, NULL, whole_panel};
                 one_part(p, &t, k, &a, &b);
             }
         }

@@ -66,11 +66,12 @@ static void strip(const struct bf16_piece *p, const real *a, const real *b, int 
 static void piece(const struct bf16_piece *p)
 {
     for (int j = 0; j < p->n; j += BF16_LANES) {
-        const real *b = (const real *)(p->b + (size_t)(j / BF16_LANES) * p->panel_b);
+        const real *b = (const void *)(p->b + (size_t)(j / BF16_LANES) * p->panel_b);
         int cols = p->n - j < BF16_LANES ? p->n - j : BF16_LANES;
         for (int i = 0; i < p->m; i += ROWS) {
-            const real *a = (const real *)(p->a + (size_t)(i / BF16_LANES) * p->panel_a) + i % BF16_LANES * BF16_BLOCK;
-            strip(p, a, b, p->m - i, cols, p->c + i * p->ldc + j, p->bias ? p->bias + j : NULL);
+            const real *a = (const void *)(p->a + (size_t)(i / BF16_LANES) * p->panel_a);
+            strip(p, a + i % BF16_LANES * BF16_BLOCK, b, p->m - i, cols, p->c + i * p->ldc + j,
+                  p->bias ? p->bias + j : NULL);
         }
     }
 }

@@ -35,10 +35,8 @@ enum { FAULTS = sizeof faults / sizeof faults[0] };
 
 static struct probe probe_of(const struct method *m)
 {
-    return (struct probe){.method = m,
-                          .options = probe_options(&method_skeleton),
-                          .model = PROBE_DEBERTA,
-                          .store = store_find("f32")};
+    return (struct probe){
+        .method = m, .options = probe_options(&method_skeleton), .model = PROBE_DEBERTA, .store = store_find("f32")};
 }
 
 /* The address sanitizer ends a program that reads memory which was given back before our check can tell. */

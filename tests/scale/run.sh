@@ -69,8 +69,8 @@ timed 2 "start, first step, evaluation and record" "$program" run start.ini --ru
 
 # Of all cells that run: kB of a field of smaps_rollup, summed. Cells are children of the driver.
 sum_of() { # sum_of FIELD
-    for p in $(cat /proc/[0-9]*/stat 2>/dev/null | sed 's/^\([0-9]*\) (.*) . \([0-9]*\) .*/\1 \2/' |
-        awk -v parent="$driver" '$2 == parent { print $1 }'); do
+    cat /proc/[0-9]*/stat 2>/dev/null | sed 's/^\([0-9]*\) (.*) . \([0-9]*\) .*/\1 \2/' |
+        awk -v parent="$driver" '$2 == parent { print $1 }' | while read -r p; do
         awk -v f="$1:" '$1 == f { print $2 }' "/proc/$p/smaps_rollup" 2>/dev/null
     done | awk '{ n += $1 } END { print n + 0 }'
 }
@@ -82,7 +82,7 @@ for jobs in 1 4; do
     "$program" run share.ini --runs "share$jobs" --cache cache --quiet --jobs $jobs --threads 1 >/dev/null 2>&1 &
     driver=$! pids=$!
     most=0 own=0
-    for i in $(seq "${SCALE_SECONDS:-20}"); do # the largest of what is seen
+    for _ in $(seq "${SCALE_SECONDS:-20}"); do # the largest of what is seen
         sleep 1
         m=$(sum_of Pss)
         [ "$m" -gt "$most" ] && most=$m own=$(sum_of Private_Dirty) file=$(sum_of Pss_File)
