@@ -15,9 +15,10 @@ import os
 import random
 import time
 
-from compare_hf import SITES, TEXT
-
+TEXT = {"RTE": ("sentence1", "sentence2"), "MRPC": ("#1 String", "#2 String"), "SST-2": ("sentence", None)}
 LABEL = {"RTE": ("label", ["entailment", "not_entailment"]), "MRPC": ("Quality", ["0", "1"]), "SST-2": ("label", ["0", "1"])}
+SITES = {"deberta-v2": ["query_proj", "key_proj", "value_proj", "attention.output.dense", "intermediate.dense", "output.dense"],
+         "bert": ["query", "key", "value", "attention.output.dense", "intermediate.dense", "output.dense"]}
 
 
 def read(folder, task, part):
