@@ -73,7 +73,7 @@ if [ "$form" != memcheck-short ]; then
     cp -r "$root/tests/determinism/decoder" shape
     cp "$root/tests/determinism/notes.tsv" .
     "${program%/*}/tools/random_checkpoint" shape decoder >/dev/null && cp shape/* decoder/ || exit 1
-    sed "s/@METHODS@/$methods/; s/@STEPS@/2/; s/@EVAL_BATCH@/3/; s/@BATCH@/2/; s/@DEV@/2/" \
+    sed "s/@METHODS@/$methods/; s/@PRECISION@/f32/; s/@STEPS@/2/; s/@EVAL_BATCH@/3/; s/@BATCH@/2/; s/@DEV@/2/" \
         "$root/tests/determinism/decoder.ini" >decoder.ini
     check "run a decoder" run decoder.ini --runs runs --cache cache --threads $threads
 fi
