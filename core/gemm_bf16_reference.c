@@ -1,32 +1,13 @@
 /* The definition of the bfloat16 product's result. */
-#include <math.h>
 #include "core/gemm_bf16.h"
+#include "core/gemm_element.h"
 
 enum { BLOCK = 32 };
-
-static real real_fma(real a, real b, real c)
-{
-#ifdef PG_DOUBLE
-    return fma(a, b, c);
-#else
-    return fmaf(a, b, c);
-#endif
-}
 
 /* Element (i, j), rounded. */
 static real at(const struct gemm_in *m, int i, int j)
 {
-    if (m->trans) {
-        int t = i;
-        i = j;
-        j = t;
-    }
-    real value;
-    if (m->w == NULL)
-        value = m->p[(size_t)i * (size_t)m->ld + j];
-    else
-        m->w->tile(m->w, i, 1, j, 1, &value, 1);
-    return bf16_round(value);
+    return bf16_round(gemm_element(m, i, j));
 }
 
 void gemm_bf16_reference(int m, int n, int k, struct gemm_in a, struct gemm_in b, real *c, int ldc, bool accumulate)

@@ -89,43 +89,38 @@ static size_t portion(enum sort sort, const char *call, int fd, size_t n, ssize_
     return n;
 }
 
+/* r = the value of a call that moves `part` bytes, of n; again after EINTR. */
+#define TRANSFER(r, sort, name, fd, n, call) \
+    do { \
+        size_t part = portion(sort, name, fd, n, &(r)); \
+        if ((r) == 0) (r) = (call); \
+    } while ((r) < 0 && errno == EINTR)
+
 ssize_t sys_read(int fd, void *p, size_t n)
 {
     ssize_t r;
-    do {
-        size_t part = portion(TRANSFERS, "read", fd, n, &r);
-        if (r == 0) r = read(fd, p, part);
-    } while (r < 0 && errno == EINTR);
+    TRANSFER(r, TRANSFERS, "read", fd, n, read(fd, p, part));
     return r;
 }
 
 ssize_t sys_write(int fd, const void *p, size_t n)
 {
     ssize_t r;
-    do {
-        size_t part = portion(WRITES, "write", fd, n, &r);
-        if (r == 0) r = write(fd, p, part);
-    } while (r < 0 && errno == EINTR);
+    TRANSFER(r, WRITES, "write", fd, n, write(fd, p, part));
     return r;
 }
 
 ssize_t sys_receive(int fd, void *p, size_t n)
 {
     ssize_t r;
-    do {
-        size_t part = portion(TRANSFERS, "recv", fd, n, &r);
-        if (r == 0) r = recv(fd, p, part, 0);
-    } while (r < 0 && errno == EINTR);
+    TRANSFER(r, TRANSFERS, "recv", fd, n, recv(fd, p, part, 0));
     return r;
 }
 
 ssize_t sys_send(int fd, const void *p, size_t n)
 {
     ssize_t r;
-    do {
-        size_t part = portion(TRANSFERS, "send", fd, n, &r);
-        if (r == 0) r = send(fd, p, part, MSG_NOSIGNAL);
-    } while (r < 0 && errno == EINTR);
+    TRANSFER(r, TRANSFERS, "send", fd, n, send(fd, p, part, MSG_NOSIGNAL));
     return r;
 }
 

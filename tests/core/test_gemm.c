@@ -7,34 +7,18 @@
 #include "core/cpu.h"
 #include "core/gemm.h"
 #include "core/parallel.h"
-
-static uint32_t state = 1;
-
-static uint32_t any(uint32_t below)
-{
-    state = state * 1664525u + 1013904223u;
-    return (uint32_t)(((uint64_t)state * below) >> 32);
-}
+#include "tests/product_shapes.h"
 
 static real value(void)
 {
-    return (real)((double)any(1u << 24) / (1 << 23) - 1);
+    return (real)((double)shape_any(1u << 24) / (1 << 23) - 1);
 }
+
+static const struct product tested = {gemm_reference, gemm, gemm_serial, value, CPU_AVX512};
 
 static real *values(size_t n)
 {
-    real *p = malloc((n + 1) * sizeof *p);
-    ck_assert_ptr_nonnull(p);
-    for (size_t i = 0; i < n; i++) p[i] = value();
-    return p;
-}
-
-static int classes(enum cpu_class *have)
-{
-    int n = 0;
-    for (int c = CPU_GENERIC; c <= CPU_AVX512; c++)
-        if (cpu_has((enum cpu_class)c)) have[n++] = (enum cpu_class)c;
-    return n;
+    return shape_values(&tested, n);
 }
 
 START_TEST(all_classes_of_this_machine)
@@ -42,61 +26,10 @@ START_TEST(all_classes_of_this_machine)
     for (int c = CPU_AVX2; c <= CPU_AVX512; c++)
         if (!cpu_has((enum cpu_class)c))
             printf("SKIP product kernels of class %s: this machine lacks it\n", cpu_class_name((enum cpu_class)c));
-    enum cpu_class have[3];
-    ck_assert_int_ge(classes(have), 1);
+    enum cpu_class have[SHAPE_CLASSES];
+    ck_assert_int_ge(shape_classes(&tested, have), 1);
 }
 END_TEST
-
-struct shape {
-    int m, n, k;
-    bool ta, tb, accumulate;
-};
-
-/* An operand of rows x cols with some slack in its row distance. */
-static struct gemm_in operand(int rows, int cols, bool trans, real **owned)
-{
-    int stored_rows = trans ? cols : rows, ld = (trans ? rows : cols) + (int)any(3);
-    *owned = values((size_t)stored_rows * (size_t)ld);
-    return (struct gemm_in){.p = *owned, .ld = ld, .trans = trans};
-}
-
-/* Asserts only where something differs: each passing ck_assert costs a system call. */
-static void check_same(const real *want, const real *got, int m, int n, int ldc, const struct shape *s, const char *how)
-{
-    for (int i = 0; i < m; i++)
-        for (int j = 0; j < ldc; j++)
-            if (memcmp(want + i * ldc + j, got + i * ldc + j, sizeof *want) != 0)
-                ck_abort_msg("%s: %dx%dx%d ta=%d tb=%d acc=%d: c[%d][%d] = %.9g, want %.9g%s", how, s->m, s->n, s->k,
-                             s->ta, s->tb, s->accumulate, i, j, (double)got[i * ldc + j], (double)want[i * ldc + j],
-                             j >= n ? " (outside of C)" : "");
-}
-
-/* One shape with all classes and some thread counts against the reference; C lies in a wider matrix. */
-static void check_shape(const struct shape *s)
-{
-    real *pa, *pb;
-    struct gemm_in a = operand(s->m, s->k, s->ta, &pa), b = operand(s->k, s->n, s->tb, &pb);
-    int ldc = s->n + (int)any(3);
-    size_t size = (size_t)s->m * (size_t)ldc;
-    real *old = values(size), *want = values(size), *got = values(size);
-    memcpy(want, old, size * sizeof *old);
-    gemm_reference(s->m, s->n, s->k, a, b, want, ldc, s->accumulate);
-    enum cpu_class have[3];
-    int n = classes(have);
-    for (int c = 0; c < n; c++) {
-        ck_ok(cpu_force(have[c]));
-        for (int threads = 1; threads <= 3; threads += 2) {
-            parallel_set_threads(threads);
-            memcpy(got, old, size * sizeof *old);
-            gemm(s->m, s->n, s->k, a, b, got, ldc, s->accumulate);
-            check_same(want, got, s->m, s->n, ldc, s, cpu_class_name(have[c]));
-        }
-        memcpy(got, old, size * sizeof *old);
-        gemm_serial(s->m, s->n, s->k, a, b, got, ldc, s->accumulate);
-        check_same(want, got, s->m, s->n, ldc, s, "serial");
-    }
-    free(pa), free(pb), free(old), free(want), free(got);
-}
 
 static const int sides[] = {1, 2, 5, 6, 7, 8, 9, 12, 13, 15, 16, 17, 24, 31, 32, 33, 47, 64, 97};
 enum { SIDES = sizeof sides / sizeof sides[0], SIDE_STEP = WATCHES_THREADS ? 6 : 1 };
@@ -113,12 +46,12 @@ START_TEST(every_border)
     int turn = _i;
     for (int j = _i % SIDE_STEP; j < SIDES; j += SIDE_STEP, turn++) {
         struct shape s = {sides[_i], sides[j], depths[turn % 10], turn / 2 % 2, turn / 3 % 2, turn % 2};
-        check_shape(&s);
+        shape_check(&tested, &s);
         s.ta = !s.ta;
-        check_shape(&s);
+        shape_check(&tested, &s);
         s.tb = !s.tb;
         s.accumulate = !s.accumulate;
-        check_shape(&s);
+        shape_check(&tested, &s);
     }
 }
 END_TEST
@@ -126,10 +59,15 @@ END_TEST
 START_TEST(random_shapes)
 {
     for (int i = 0; i < RANDOM_SHAPES; i++) {
-        struct shape s = {1 + (int)any(200), 1 + (int)any(430), 1 + (int)any(100), any(2), any(2), any(2)};
-        if (any(3) == 0) s.m = 1 + (int)any(9);
-        if (any(3) == 0) s.n = 1 + (int)any(9);
-        check_shape(&s);
+        struct shape s = {1 + (int)shape_any(200),
+                          1 + (int)shape_any(430),
+                          1 + (int)shape_any(100),
+                          shape_any(2),
+                          shape_any(2),
+                          shape_any(2)};
+        if (shape_any(3) == 0) s.m = 1 + (int)shape_any(9);
+        if (shape_any(3) == 0) s.n = 1 + (int)shape_any(9);
+        shape_check(&tested, &s);
     }
 }
 END_TEST
@@ -139,30 +77,15 @@ START_TEST(large_shapes)
 {
     static const struct shape large[] = {{151, 400, 258, 0, 1, 0}, {151, 400, 258, 1, 0, 1}, {320, 8, 530, 0, 1, 0},
                                          {8, 390, 530, 1, 0, 1},   {390, 8, 530, 1, 0, 1},   {500, 390, 8, 0, 1, 1}};
-    for (size_t i = 0; i < sizeof large / sizeof large[0]; i += LARGE_STEP) check_shape(&large[i]);
+    for (size_t i = 0; i < sizeof large / sizeof large[0]; i += LARGE_STEP) shape_check(&tested, &large[i]);
 }
 END_TEST
 
 START_TEST(empty_sides)
 {
-    real c[4] = {1, 2, 3, 4}, a[4] = {0}, b[4] = {0};
-    struct gemm_in in = {.p = a, .ld = 2}, other = {.p = b, .ld = 2};
-    gemm(2, 0, 2, in, other, c, 2, false);
-    gemm(0, 2, 2, in, other, c, 2, false);
-    gemm(2, 2, 0, in, other, c, 2, true);
-    ck_assert(c[0] == 1 && c[1] == 2 && c[2] == 3 && c[3] == 4);
-    gemm(2, 2, 0, in, other, c, 2, false);
-    ck_assert(c[0] == 0 && c[1] == 0 && c[2] == 0 && c[3] == 0);
+    shape_check_empty(&tested);
 }
 END_TEST
-
-/* A source that can only answer tiles. */
-static void tile_sum(const struct wsrc *w, int r0, int nr, int c0, int nc, real *dst, int ld)
-{
-    (void)w;
-    for (int r = 0; r < nr; r++)
-        for (int c = 0; c < nc; c++) dst[r * ld + c] = (real)(1.0 / (3 + r0 + r) - 0.01 * (c0 + c));
-}
 
 START_TEST(weight_sources)
 {
@@ -170,7 +93,7 @@ START_TEST(weight_sources)
     static uint16_t half[OUT * IN];
     static unsigned char bytes[OUT * IN * 4 + 1];
     for (int i = 0; i < OUT * IN; i++) {
-        half[i] = (uint16_t)(any(0x3c00) | any(2) << 15); /* finite as half and as bfloat16 */
+        half[i] = (uint16_t)(shape_any(0x3c00) | shape_any(2) << 15); /* finite as half and as bfloat16 */
         float f = (float)value();
         memcpy(bytes + 1 + 4 * i, &f, 4);
     }
@@ -179,26 +102,26 @@ START_TEST(weight_sources)
                          wsrc_f16(half, OUT, IN),
                          wsrc_bf16(half, OUT, IN),
                          wsrc_f32(bytes + 1, OUT, IN),
-                         {.rows = OUT, .cols = IN, .tile = tile_sum}};
-    enum cpu_class have[3];
-    int n = classes(have);
+                         {.rows = OUT, .cols = IN, .tile = shape_tile}};
+    enum cpu_class have[SHAPE_CLASSES];
+    int n = shape_classes(&tested, have);
     for (int c = 0; c < n; c++) {
         ck_ok(cpu_force(have[c]));
         for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
             for (int rows = 3; rows < MOST_ROWS; rows = rows * 4 + 1) {
                 for (int back = 0; back < 2; back++) {
-                    struct shape s = {rows, back ? IN : OUT, back ? OUT : IN, any(2), !back, any(2)};
+                    struct shape s = {rows, back ? IN : OUT, back ? OUT : IN, shape_any(2), !back, shape_any(2)};
                     real *px, *got = values((size_t)rows * IN), *want = values((size_t)rows * IN);
                     memcpy(got, want, (size_t)rows * IN * sizeof *got);
-                    struct gemm_in x = operand(rows, s.k, s.ta, &px), w = {.w = &all[i], .trans = s.tb};
+                    struct gemm_in x = shape_operand(&tested, rows, s.k, s.ta, &px), w = {.w = &all[i], .trans = s.tb};
                     gemm_reference(s.m, s.n, s.k, x, w, want, s.n, s.accumulate);
                     gemm(s.m, s.n, s.k, x, w, got, s.n, s.accumulate);
-                    check_same(want, got, s.m, s.n, s.n, &s, "source as B");
+                    shape_same(want, got, s.m, s.n, s.n, &s, "source as B");
                     struct gemm_in wa = {.w = &all[i], .trans = !s.tb}, xb = x; /* C' = W' X' */
                     xb.trans = !x.trans;
                     gemm_reference(s.n, s.m, s.k, wa, xb, want, s.m, s.accumulate);
                     gemm(s.n, s.m, s.k, wa, xb, got, s.m, s.accumulate);
-                    check_same(want, got, s.n, s.m, s.m, &s, "source as A");
+                    shape_same(want, got, s.n, s.m, s.m, &s, "source as A");
                     free(px), free(got), free(want);
                 }
             }
@@ -246,7 +169,7 @@ END_TEST
 START_TEST(linear_layer)
 {
     for (int t = 1; t < 400; t = t * 3 + 2) {
-        int in = 1 + (int)any(120), out = 1 + (int)any(120);
+        int in = 1 + (int)shape_any(120), out = 1 + (int)shape_any(120);
         real *x = values((size_t)(t * in)), *w = values((size_t)(out * in)), *bias = values((size_t)out);
         real *dy = values((size_t)(t * out)), *y = values((size_t)(t * out)), *dx = values((size_t)(t * in));
         real *dw = values((size_t)(out * in)), *db = values((size_t)out), *dw0 = values((size_t)(out * in)), db0[120];
@@ -287,8 +210,8 @@ START_TEST(bias_sums_do_not_depend_on_threads_or_class)
     ck_ok(cpu_force(CPU_GENERIC));
     parallel_set_threads(1);
     bias_backward(&m, first);
-    enum cpu_class have[3];
-    int n = classes(have);
+    enum cpu_class have[SHAPE_CLASSES];
+    int n = shape_classes(&tested, have);
     for (int c = 0; c < n; c++) {
         ck_ok(cpu_force(have[c]));
         for (int threads = 1; threads <= 8; threads++) {
@@ -307,12 +230,13 @@ START_TEST(openblas_agrees)
     ck_ok(gemm_select(GEMM_OPENBLAS));
     ck_assert_str_eq(gemm_backend_name(gemm_backend()), "openblas");
     static uint16_t half[110 * 190];
-    for (size_t i = 0; i < sizeof half / sizeof half[0]; i++) half[i] = (uint16_t)(any(0x3c00) | any(2) << 15);
+    for (size_t i = 0; i < sizeof half / sizeof half[0]; i++)
+        half[i] = (uint16_t)(shape_any(0x3c00) | shape_any(2) << 15);
     for (int turn = 0; turn < 32; turn++) {
-        struct shape s = {1 + (int)any(150), 110, 190, turn & 1, (turn & 2) != 0, (turn & 4) != 0};
+        struct shape s = {1 + (int)shape_any(150), 110, 190, turn & 1, (turn & 2) != 0, (turn & 4) != 0};
         real *pa, *pb, *want = values((size_t)(s.m * s.n)), *got = values((size_t)(s.m * s.n));
         memcpy(got, want, sizeof(real) * (size_t)(s.m * s.n));
-        struct gemm_in a = operand(s.m, s.k, s.ta, &pa), b = operand(s.k, s.n, s.tb, &pb);
+        struct gemm_in a = shape_operand(&tested, s.m, s.k, s.ta, &pa), b = shape_operand(&tested, s.k, s.n, s.tb, &pb);
         struct wsrc w = wsrc_f16(half, s.tb ? s.n : s.k, s.tb ? s.k : s.n);
         if (turn & 8) b.w = &w;
         parallel_set_threads(turn & 16 ? 1 : 3);

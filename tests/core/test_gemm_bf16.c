@@ -7,44 +7,25 @@
 #include <stdint.h>
 #include "core/cpu.h"
 #include "core/gemm_bf16.h"
-#include "core/parallel.h"
-
-static uint32_t state = 1;
-
-static uint32_t any(uint32_t below)
-{
-    state = state * 1664525u + 1013904223u;
-    return (uint32_t)(((uint64_t)state * below) >> 32);
-}
+#include "tests/product_shapes.h"
 
 /* Of many sizes, so that another order of additions shows. */
 static real value(void)
 {
-    return (real)ldexp((double)any(1u << 24) / (1 << 23) - 1, (int)any(12) - 6);
+    return (real)ldexp((double)shape_any(1u << 24) / (1 << 23) - 1, (int)shape_any(12) - 6);
 }
+
+/* A processor's own bfloat16 instructions are trusted after a trial only. */
+static const struct product tested = {gemm_bf16_reference, gemm_bf16, gemm_bf16_serial, value, CPU_AMX};
 
 static real *values(size_t n)
 {
-    real *p = malloc((n + 1) * sizeof *p);
-    ck_assert_ptr_nonnull(p);
-    for (size_t i = 0; i < n; i++) p[i] = value();
-    return p;
-}
-
-enum { CLASSES = CPU_AMX + 1 };
-
-/* The classes here; a processor's own bfloat16 instructions are trusted after a trial only. */
-static int classes(enum cpu_class *have)
-{
-    int n = 0;
-    for (int c = CPU_GENERIC; c < CLASSES; c++)
-        if (cpu_has((enum cpu_class)c)) have[n++] = (enum cpu_class)c;
-    return n;
+    return shape_values(&tested, n);
 }
 
 START_TEST(all_classes_of_this_machine)
 {
-    for (int c = CPU_AVX2; c < CLASSES; c++) {
+    for (int c = CPU_AVX2; c < SHAPE_CLASSES; c++) {
         if (!cpu_has((enum cpu_class)c)) {
             printf("SKIP bf16 kernels of class %s: this machine lacks it\n", cpu_class_name((enum cpu_class)c));
             continue;
@@ -57,55 +38,6 @@ START_TEST(all_classes_of_this_machine)
 }
 END_TEST
 
-struct shape {
-    int m, n, k;
-    bool ta, tb, accumulate;
-};
-
-static struct gemm_in operand(int rows, int cols, bool trans, real **owned)
-{
-    int stored_rows = trans ? cols : rows, ld = (trans ? rows : cols) + (int)any(3);
-    *owned = values((size_t)stored_rows * (size_t)ld);
-    return (struct gemm_in){.p = *owned, .ld = ld, .trans = trans};
-}
-
-static void check_same(const real *want, const real *got, int m, int n, int ldc, const struct shape *s, const char *how)
-{
-    for (int i = 0; i < m; i++)
-        for (int j = 0; j < ldc; j++)
-            if (memcmp(want + i * ldc + j, got + i * ldc + j, sizeof *want) != 0)
-                ck_abort_msg("%s: %dx%dx%d ta=%d tb=%d acc=%d: c[%d][%d] = %.9g, want %.9g%s", how, s->m, s->n, s->k,
-                             s->ta, s->tb, s->accumulate, i, j, (double)got[i * ldc + j], (double)want[i * ldc + j],
-                             j >= n ? " (outside of C)" : "");
-}
-
-/* One shape with all classes and some thread counts against the reference; C lies in a wider matrix. */
-static void check_shape(const struct shape *s)
-{
-    real *pa, *pb;
-    struct gemm_in a = operand(s->m, s->k, s->ta, &pa), b = operand(s->k, s->n, s->tb, &pb);
-    int ldc = s->n + (int)any(3);
-    size_t size = (size_t)s->m * (size_t)ldc;
-    real *old = values(size), *want = values(size), *got = values(size);
-    memcpy(want, old, size * sizeof *old);
-    gemm_bf16_reference(s->m, s->n, s->k, a, b, want, ldc, s->accumulate);
-    enum cpu_class have[CLASSES];
-    int n = classes(have);
-    for (int c = 0; c < n; c++) {
-        ck_ok(cpu_force(have[c]));
-        for (int threads = 1; threads <= 3; threads += 2) {
-            parallel_set_threads(threads);
-            memcpy(got, old, size * sizeof *old);
-            gemm_bf16(s->m, s->n, s->k, a, b, got, ldc, s->accumulate);
-            check_same(want, got, s->m, s->n, ldc, s, cpu_class_name(have[c]));
-        }
-        memcpy(got, old, size * sizeof *old);
-        gemm_bf16_serial(s->m, s->n, s->k, a, b, got, ldc, s->accumulate);
-        check_same(want, got, s->m, s->n, ldc, s, "serial");
-    }
-    free(pa), free(pb), free(old), free(want), free(got);
-}
-
 static const int sides[] = {1, 2, 7, 8, 9, 15, 16, 17, 31, 32, 33, 47, 48, 49, 64, 65, 97};
 enum { SIDES = sizeof sides / sizeof sides[0] };
 
@@ -116,12 +48,12 @@ START_TEST(every_border)
     int turn = _i;
     for (int j = 0; j < SIDES; j++, turn++) {
         struct shape s = {sides[_i], sides[j], depths[turn % 11], turn / 2 % 2, turn / 3 % 2, turn % 2};
-        check_shape(&s);
+        shape_check(&tested, &s);
         s.ta = !s.ta;
-        check_shape(&s);
+        shape_check(&tested, &s);
         s.tb = !s.tb;
         s.accumulate = !s.accumulate;
-        check_shape(&s);
+        shape_check(&tested, &s);
     }
 }
 END_TEST
@@ -133,38 +65,23 @@ START_TEST(large_shapes)
     static const struct shape large[] = {{151, 400, 258, 0, 1, 0}, {300, 70, 258, 1, 0, 1}, {8, 390, 530, 1, 0, 1},
                                          {390, 8, 530, 0, 1, 1},   {40, 33, 2100, 1, 1, 0}, {130, 140, 1030, 0, 0, 1},
                                          {20, 17, 8200, 1, 0, 0}};
-    for (size_t i = 0; i < sizeof large / sizeof large[0]; i++) check_shape(&large[i]);
+    for (size_t i = 0; i < sizeof large / sizeof large[0]; i++) shape_check(&tested, &large[i]);
 }
 END_TEST
 
 START_TEST(empty_sides)
 {
-    real c[4] = {1, 2, 3, 4}, a[4] = {0}, b[4] = {0};
-    struct gemm_in in = {.p = a, .ld = 2}, other = {.p = b, .ld = 2};
-    gemm_bf16(2, 0, 2, in, other, c, 2, false);
-    gemm_bf16(0, 2, 2, in, other, c, 2, false);
-    gemm_bf16(2, 2, 0, in, other, c, 2, true);
-    ck_assert(c[0] == 1 && c[1] == 2 && c[2] == 3 && c[3] == 4);
-    gemm_bf16(2, 2, 0, in, other, c, 2, false);
-    ck_assert(c[0] == 0 && c[1] == 0 && c[2] == 0 && c[3] == 0);
+    shape_check_empty(&tested);
 }
 END_TEST
-
-/* A source that can only answer tiles. */
-static void tile_sum(const struct wsrc *w, int r0, int nr, int c0, int nc, real *dst, int ld)
-{
-    (void)w;
-    for (int r = 0; r < nr; r++)
-        for (int c = 0; c < nc; c++) dst[r * ld + c] = (real)(1.0 / (3 + r0 + r) - 0.01 * (c0 + c));
-}
 
 START_TEST(weight_sources)
 {
     enum { OUT = 70, IN = 550, ROWS = 21 };
     real *dense = values(OUT * IN), *x = values(ROWS * IN), *got = values(ROWS * IN), *want = values(ROWS * IN);
-    struct wsrc all[] = {wsrc_dense(dense, OUT, IN), {.rows = OUT, .cols = IN, .tile = tile_sum}};
-    enum cpu_class have[CLASSES];
-    int n = classes(have);
+    struct wsrc all[] = {wsrc_dense(dense, OUT, IN), {.rows = OUT, .cols = IN, .tile = shape_tile}};
+    enum cpu_class have[SHAPE_CLASSES];
+    int n = shape_classes(&tested, have);
     for (int turn = 0; turn < 4 * n; turn++) {
         ck_ok(cpu_force(have[turn / 4]));
         int back = turn & 1, k = back ? OUT : IN, out = back ? IN : OUT;
@@ -172,11 +89,11 @@ START_TEST(weight_sources)
         struct gemm_in in = {.p = x, .ld = k}, w = {.w = &all[turn >> 1 & 1], .trans = !back};
         gemm_bf16_reference(ROWS, out, k, in, w, want, out, false);
         gemm_bf16(ROWS, out, k, in, w, got, out, false);
-        check_same(want, got, ROWS, out, out, &s, "source as B");
+        shape_same(want, got, ROWS, out, out, &s, "source as B");
         struct gemm_in wa = {.w = w.w, .trans = back}, xb = {.p = x, .ld = k, .trans = true}; /* C' = W' X' */
         gemm_bf16_reference(out, ROWS, k, wa, xb, want, ROWS, false);
         gemm_bf16(out, ROWS, k, wa, xb, got, ROWS, false);
-        check_same(want, got, out, ROWS, ROWS, &s, "source as A");
+        shape_same(want, got, out, ROWS, ROWS, &s, "source as A");
     }
     free(dense), free(x), free(got), free(want);
 }
@@ -239,8 +156,8 @@ START_TEST(packed_weights)
     real *x = values(M * K), *dense = values(N * K), *other = values(N * K);
     struct mat mx = mat_of(x, M, K);
     struct arena *arena = arena_new("packed weights");
-    enum cpu_class have[CLASSES];
-    int n = classes(have);
+    enum cpu_class have[SHAPE_CLASSES];
+    int n = shape_classes(&tested, have);
     for (int c = 0; c < n; c++) {
         struct wsrc w = wsrc_dense(dense, N, K), forward = w;
         ck_ok(cpu_force(have[c]));
@@ -268,8 +185,8 @@ START_TEST(held_operands)
     real *x = values(M * K), *z = values(M * K), *a = values(N * K), *b = values(N * K);
     struct mat mx = mat_of(x, M, K), mz = mat_of(z, M, K), part = mat_part(&mx, 0, M - 1, 0, K);
     struct wsrc wa = wsrc_dense(a, N, K), wb = wsrc_dense(b, N, K);
-    enum cpu_class have[CLASSES];
-    int n = classes(have);
+    enum cpu_class have[SHAPE_CLASSES];
+    int n = shape_classes(&tested, have);
     for (int turn = 0; turn < 2 * n; turn++) {
         ck_ok(cpu_force(have[turn / 2]));
         gemm_bf16_hold(&mx);
@@ -316,20 +233,20 @@ START_TEST(special_values)
     static const real odd[] = {0,           -0.0f,       FLT_MIN / 4, -FLT_MIN / 4, FLT_MIN,
                                1.00390625f, 1.01171875f, 3e38f,       INFINITY,     NAN};
     enum { M = 18, N = 35, K = 50, ODD = sizeof odd / sizeof odd[0] };
-    enum cpu_class have[CLASSES];
-    int n = classes(have);
+    enum cpu_class have[SHAPE_CLASSES];
+    int n = shape_classes(&tested, have);
     for (int turn = 0; turn < 4 * n; turn++) {
         ck_ok(cpu_force(have[turn / 4]));
         struct shape s = {M, N, K, turn & 1, turn >> 1 & 1, false};
         real *pa, *pb, want[M * N], got[M * N];
-        struct gemm_in a = operand(M, K, s.ta, &pa), b = operand(K, N, s.tb, &pb);
-        for (int i = 0; i < M * K; i += 7) pa[i] = odd[any(i % 3 ? 7 : ODD)];
-        for (int i = 0; i < N * K; i += 5) pb[i] = odd[any(7)];
+        struct gemm_in a = shape_operand(&tested, M, K, s.ta, &pa), b = shape_operand(&tested, K, N, s.tb, &pb);
+        for (int i = 0; i < M * K; i += 7) pa[i] = odd[shape_any(i % 3 ? 7 : ODD)];
+        for (int i = 0; i < N * K; i += 5) pb[i] = odd[shape_any(7)];
         gemm_bf16_reference(M, N, K, a, b, want, N, false);
         gemm_bf16(M, N, K, a, b, got, N, false);
         for (int i = 0; i < M * N; i++)
             if (isnan(want[i]) && isnan(got[i])) got[i] = want[i];
-        check_same(want, got, M, N, N, &s, cpu_class_name(have[turn / 4]));
+        shape_same(want, got, M, N, N, &s, cpu_class_name(have[turn / 4]));
         free(pa), free(pb);
     }
 }
