@@ -1,9 +1,9 @@
 #!/bin/sh
 # run-tests.sh [-j N] PROGRAM...: runs test programs, N at a time, and sums their verdicts. A program is a Check program
-# (its summary line "Checks: N, Failures: N, Errors: N"), or prints lines that begin with PASS, FAIL or SKIP. A Check
-# program names what it cannot run here in lines that begin with SKIP. A program that ends without a verdict counts as
-# one failure. Lines come in the order of the programs. Last line: 'N passed, N failed, N skipped'. Exit 1 when anything
-# failed.
+# (its summary line "Checks: N, Failures: N, Errors: N"), or prints lines that begin with PASS, FAIL or SKIP, or runs
+# others through this script (its last line then counts). A Check program names what it cannot run here in lines that
+# begin with SKIP. A program that ends without a verdict counts as one failure. Lines come in the order of the programs.
+# Last line: 'N passed, N failed, N skipped'. Exit 1 when anything failed.
 set -u
 jobs=1
 if [ "${1:-}" = -j ]; then
@@ -34,7 +34,9 @@ tell() { # tell NUMBER PROGRAM: its line, and what went wrong
             match($0, /Errors: [0-9]+/); e = substr($0, RSTART + 8, RLENGTH - 8)
             pass += c - f - e; fail += f + e; next }
         /^PASS/ { pass++ } /^FAIL/ { fail++ } /^SKIP/ { skip++ }
-        END { printf "%d %d %d", pass, fail, skip }' "$log")
+        { total = $0 ~ /^[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped$/ }
+        END { if (total) { pass = $1; fail = $3; skip = $5 }
+              printf "%d %d %d", pass, fail, skip }' "$log")
     p=${counts%% *} s=${counts##* } f=${counts#* }
     f=${f% *}
     [ "$rc" = 0 ] || [ "$f" -gt 0 ] || f=1
