@@ -15,6 +15,6 @@ write silent
 write breaks '2 passed, 0 failed, 0 skipped'
 echo 'exit 3' >>breaks
 for programs in "lines check nested" "both" "silent" "breaks"; do
-    # shellcheck disable=SC2086
+    # shellcheck disable=SC2046
     sh "$runner" $(for p in $programs; do echo "./$p"; done) | sed 's/ [0-9]* s$/ N s/'
 done
