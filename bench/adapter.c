@@ -61,9 +61,9 @@ static status save(const struct session *s, const char *path, const char *task, 
     if (!labels || !length || !seed) return ST_MEMORY;
     const char *options_text = options->s ? options->s : "", *store_text = store_options->s ? store_options->s : "";
     const char *const meta[] = {
-        META_METHOD, m->name, META_OPTIONS, options_text,   META_STORE,  store->name, META_STORE_OPTIONS, store_text,
-        META_TASK,   task,    META_MODEL,   s->model->hash, META_LABELS, labels,      META_MAX_LEN,       length,
-        META_SEED,   seed,    NULL};
+        META_METHOD, m->name,        META_OPTIONS,   options_text, META_STORE, store->name, META_STORE_OPTIONS,
+        store_text,  META_PRECISION, s->arith->name, META_TASK,    task,       META_MODEL,  s->model->hash,
+        META_LABELS, labels,         META_MAX_LEN,   length,       META_SEED,  seed,        NULL};
     return write_tensors(s, path, meta, arena);
 }
 

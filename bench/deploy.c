@@ -11,7 +11,7 @@
 
 /* What the command line, the record and the adapter come to. */
 struct wanted {
-    const char *model, *adapter, *task, *store, *data;
+    const char *model, *adapter, *task, *store, *precision, *data;
     int max_len;
     struct adapter_info info;
 };
@@ -42,6 +42,7 @@ static status from_record(const char *path, const struct deploy_options *o, stru
     if (!given(w->model)) w->model = record_get_string(&r, "run/model", "");
     if (!given(w->task)) w->task = record_get_string(&r, "run/task", "");
     if (!given(w->store)) w->store = record_get_string(&r, "run/store", "");
+    if (!given(w->precision)) w->precision = record_get_string(&r, "run/arith", "");
     if (text_to_longlong(record_get_string(&r, "config/train.max_len", "0"), &max_len) && o->max_len == 0)
         w->max_len = (int)max_len;
     return given(w->adapter) ? ST_OK : beside(path, arena, &w->adapter);
@@ -92,6 +93,14 @@ static status find_store(const struct wanted *w, const struct store **store, voi
     return adapter_options(w->info.store_options, w->adapter, (*store)->options, *options, arena);
 }
 
+static status find_arith(const struct wanted *w, const struct arith **arith)
+{
+    const char *names[] = {arith_f32.name, arith_bf16.name};
+    const char *name = given(w->precision) ? w->precision : w->info.precision;
+    *arith = arith_find(given(name) ? name : arith_f32.name);
+    return *arith ? ST_OK : cli_unknown("", "precision", name, names, 2);
+}
+
 /* "alpha=16 rslora=no" of the command line, over what the adapter says. */
 static status set_options(const struct method *m, void *options, const char *list, struct arena *arena)
 {
@@ -133,6 +142,7 @@ static status open_session(struct deployment *d, struct wanted *w, const struct 
     if (given(w->info.method) && strcmp(w->info.method, "lora") == 0) TRY(check_alpha(w, o));
     TRY(set_options(spec.method, method_options, o->options, d->arena));
     TRY(find_store(w, &spec.store, &store_options, d->arena));
+    TRY(find_arith(w, &spec.arith));
     spec.method_options = method_options;
     spec.store_options = store_options;
     TRY(session_open(&spec, &d->session));
@@ -149,6 +159,7 @@ static status open_all(const char *record, const struct deploy_options *o, struc
                        .adapter = o->adapter,
                        .task = o->task,
                        .store = o->store,
+                       .precision = o->precision,
                        .data = o->data,
                        .max_len = o->max_len};
     const char *model;

@@ -7,7 +7,7 @@
 #include "datasets/dataset.h"
 
 struct deploy_options { /* of the command line; strings "" and numbers 0: take it from the record or the adapter */
-    const char *model, *adapter, *task, *data, *experiment, *set, *method, *options, *store, *out, *variant;
+    const char *model, *adapter, *task, *data, *experiment, *set, *method, *options, *store, *precision, *out, *variant;
     int max_len, max_examples, eval_batch, threads;
 };
 /* The rows of those options that both commands have, for their tables. */
@@ -20,6 +20,7 @@ struct deploy_options { /* of the command line; strings "" and numbers 0: take i
         DEPLOY_TEXT(method, "NAME", "method, for adapters that do not name theirs"), \
         DEPLOY_TEXT(options, "LIST", "its options that the adapter does not hold: \"alpha=16 rslora=no\""), \
         DEPLOY_TEXT(store, "NAME", "how base weights are kept; default: as in training, else f32"), \
+        DEPLOY_TEXT(precision, "NAME", "products in f32 or bf16; default: as in training, else f32"), \
         DEPLOY_NUMBER(max_len, 65535, "0", "tokens kept of an example; 0: as in training, else the task's default"), \
         DEPLOY_NUMBER(max_examples, 2147483647, "0", "first examples to use; 0: all"), \
         DEPLOY_NUMBER(eval_batch, 65535, "32", "examples in one pass; changes no result"), \

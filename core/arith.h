@@ -49,5 +49,7 @@ struct arith {
 };
 
 extern const struct arith arith_f32, arith_bf16;
+/* NULL: there is none of this name. */
+const struct arith *arith_find(const char *name);
 
 #endif

@@ -3,6 +3,7 @@
  * gradients in memory are as in f32. */
 #include "core/arith.h"
 
+#include <string.h>
 #include "core/gemm_bf16.h"
 #include "core/ops.h"
 
@@ -124,3 +125,11 @@ const struct arith arith_bf16 = {
     .pack_bytes = gemm_bf16_weight_bytes,
     OPERATIONS,
 };
+
+const struct arith *arith_find(const char *name)
+{
+    const struct arith *const all[] = {&arith_f32, &arith_bf16};
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+        if (strcmp(all[i]->name, name) == 0) return all[i];
+    return NULL;
+}
