@@ -13,12 +13,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "core/gemm.h"
-#include "core/lowrank.h"
 #include "core/ops.h"
 #include "core/parallel.h"
 #include "core/text.h"
 #include "methods/common_options.h"
 #include "methods/method.h"
+#include "models/lowrank_use.h"
 
 enum orth { ORTH_NORM, ORTH_SQUARED };
 
@@ -236,23 +236,16 @@ static struct dropout input_dropout(const struct use *u)
 
 static status adalora_forward(struct use *u, const struct mat *x, struct mat *y)
 {
-    struct lowrank lr = update_of(u->site);
-    struct dropout drop = input_dropout(u);
-    struct pass *p = u->pass;
-    lr.products = u->pass->arith->products;
     TRY(base_forward(u, x, y));
-    return lowrank_apply(&lr, &drop, u->row_key, x, p->keep ? p->tape : NULL, p->scratch, &u->saved, y);
+    return lowrank_use_forward(u, update_of(u->site), input_dropout(u), x, &u->saved, y);
 }
 
 static status adalora_backward(struct use *u, const struct mat *x, const struct mat *dy, struct mat *dx)
 {
     const struct adapter *ad = u->site->adapter;
-    struct lowrank lr = update_of(u->site);
-    struct dropout drop = input_dropout(u);
     const struct lowrank_grads g = {.a = ad->a.w->grad, .b = ad->b.w->grad, .e = ad->e.w->grad};
-    lr.products = u->pass->arith->products;
     TRY(base_backward(u, x, dy, dx));
-    return lowrank_unapply(&lr, &drop, u->row_key, x, u->saved, dy, &g, u->pass->scratch, dx);
+    return lowrank_use_backward(u, update_of(u->site), input_dropout(u), x, u->saved, dy, &g, dx);
 }
 
 /* ---- orthogonality ----------------------------------------------------------------------------------------------- */

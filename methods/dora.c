@@ -11,11 +11,11 @@
 #include <math.h>
 #include <string.h>
 #include "core/gemm.h"
-#include "core/lowrank.h"
 #include "core/ops.h"
 #include "core/text.h"
 #include "methods/common_options.h"
 #include "methods/method.h"
+#include "models/lowrank_use.h"
 
 struct options {
     const char *sites;
@@ -169,14 +169,11 @@ static status dora_forward(struct use *u, const struct mat *x, struct mat *y)
 {
     const struct site *site = u->site;
     const struct adapter *ad = site->adapter;
-    const struct dropout drop = input_dropout(u);
-    struct lowrank lr = update_of(site);
     struct pass *p = u->pass;
     struct kept *kept;
-    lr.products = u->pass->arith->products;
     NEW(kept, p->keep ? p->tape : p->scratch, 1);
     TRY(base_forward(u, x, y));
-    TRY(lowrank_apply(&lr, &drop, u->row_key, x, p->keep ? p->tape : NULL, p->scratch, &kept->z, y));
+    TRY(lowrank_use_forward(u, update_of(site), input_dropout(u), x, &kept->z, y));
     if (p->keep) {
         TRY(mat_new(p->tape, y->rows, y->cols, &kept->direction));
         op_copy(y, &kept->direction);
@@ -193,15 +190,12 @@ static status dora_forward(struct use *u, const struct mat *x, struct mat *y)
 static status dora_backward(struct use *u, const struct mat *x, const struct mat *dy, struct mat *dx)
 {
     const struct adapter *ad = u->site->adapter;
-    const struct dropout drop = input_dropout(u);
-    struct lowrank lr = update_of(u->site);
     const struct lowrank_grads g = {.a = ad->a->grad, .b = ad->b->grad};
     struct kept *kept = u->saved;
     struct arena *scratch = u->pass->scratch;
     struct arena_mark mark = arena_mark(scratch);
     struct mat work;
     real *over;
-    lr.products = u->pass->arith->products;
     TRY(mat_new(scratch, dy->rows, dy->cols, &work));
     NEW(over, scratch, dy->cols);
     for (int j = 0; j < dy->cols; j++) over[j] = ad->norm[j] > 0 ? 1 / ad->norm[j] : 0;
@@ -210,7 +204,7 @@ static status dora_backward(struct use *u, const struct mat *x, const struct mat
     bias_backward(&work, ad->magnitude->grad);
     op_scale_columns(dy, ad->factor, &work);
     TRY(base_backward(u, x, &work, dx));
-    TRY(lowrank_unapply(&lr, &drop, u->row_key, x, kept->z, &work, &g, scratch, dx));
+    TRY(lowrank_use_backward(u, update_of(u->site), input_dropout(u), x, kept->z, &work, &g, dx));
     arena_reset(scratch, mark);
     return ST_OK;
 }

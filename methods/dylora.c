@@ -12,10 +12,10 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include "core/lowrank.h"
 #include "core/text.h"
 #include "methods/common_options.h"
 #include "methods/method.h"
+#include "models/lowrank_use.h"
 
 enum { MAX_RANK = 256 };
 enum update { UPDATE_FROZEN, UPDATE_ALL };
@@ -227,7 +227,6 @@ static struct lowrank update_in(const struct use *u)
     const struct mrun *run = u->site->run;
     const struct adapter *ad = u->site->adapter;
     struct lowrank lr = update_at(u->site, run->options, rank_of(run, u->pass));
-    lr.products = u->pass->arith->products;
     lr.a = ad->now_a;
     lr.b = ad->now_b;
     return lr;
@@ -241,22 +240,18 @@ static struct dropout input_dropout(const struct use *u)
 
 static status dylora_forward(struct use *u, const struct mat *x, struct mat *y)
 {
-    struct lowrank lr = update_in(u);
-    struct dropout drop = input_dropout(u);
-    struct pass *p = u->pass;
     TRY(base_forward(u, x, y));
-    return lowrank_apply(&lr, &drop, u->row_key, x, p->keep ? p->tape : NULL, p->scratch, &u->saved, y);
+    return lowrank_use_forward(u, update_in(u), input_dropout(u), x, &u->saved, y);
 }
 
 static status dylora_backward(struct use *u, const struct mat *x, const struct mat *dy, struct mat *dx)
 {
     const struct adapter *ad = u->site->adapter;
     const struct options *o = ((const struct mrun *)u->site->run)->options;
-    struct lowrank lr = update_in(u);
-    struct dropout drop = input_dropout(u);
+    const struct lowrank lr = update_in(u);
     const struct lowrank_grads g = {.a = ad->a->grad, .b = ad->b->grad, .from = first_learning(o, lr.hi)};
     TRY(base_backward(u, x, dy, dx));
-    return lowrank_unapply(&lr, &drop, u->row_key, x, u->saved, dy, &g, u->pass->scratch, dx);
+    return lowrank_use_backward(u, lr, input_dropout(u), x, u->saved, dy, &g, dx);
 }
 
 /* ---- what it comes to -------------------------------------------------------------------------------------------- */

@@ -4,11 +4,11 @@
 #include <math.h>
 #include <stdio.h>
 #include "core/gemm.h"
-#include "core/lowrank.h"
 #include "core/ops.h"
 #include "core/text.h"
 #include "methods/common_options.h"
 #include "methods/method.h"
+#include "models/lowrank_use.h"
 
 struct options {
     const char *sites;
@@ -95,19 +95,16 @@ struct kept {
 static status vera_forward(struct use *u, const struct mat *x, struct mat *y)
 {
     const struct adapter *ad = u->site->adapter;
-    struct lowrank inner = inner_of(u->site);
-    const struct dropout drop = input_dropout(u);
     struct pass *p = u->pass;
     struct arena *save = p->keep ? p->tape : p->scratch;
     struct kept *kept;
     struct mat update;
-    inner.products = u->pass->arith->products;
     NEW(kept, save, 1);
     TRY(base_forward(u, x, y));
     struct arena_mark mark = arena_mark(p->scratch);
     TRY(mat_new(save, y->rows, y->cols, &kept->inner));
     op_zero(&kept->inner);
-    TRY(lowrank_apply(&inner, &drop, u->row_key, x, p->keep ? p->tape : NULL, p->scratch, &kept->z, &kept->inner));
+    TRY(lowrank_use_forward(u, inner_of(u->site), input_dropout(u), x, &kept->z, &kept->inner));
     TRY(mat_new(p->scratch, y->rows, y->cols, &update));
     op_scale_columns(&kept->inner, ad->gain->data, &update);
     op_add(&update, y);
@@ -120,13 +117,10 @@ static status vera_forward(struct use *u, const struct mat *x, struct mat *y)
 static status vera_backward(struct use *u, const struct mat *x, const struct mat *dy, struct mat *dx)
 {
     const struct adapter *ad = u->site->adapter;
-    struct lowrank inner = inner_of(u->site);
-    const struct dropout drop = input_dropout(u);
     const struct lowrank_grads g = {.e = ad->d->grad};
     const struct kept *kept = u->saved;
     struct arena *scratch = u->pass->scratch;
     struct mat work;
-    inner.products = u->pass->arith->products;
     TRY(base_backward(u, x, dy, dx));
     struct arena_mark mark = arena_mark(scratch);
     TRY(mat_new(scratch, dy->rows, dy->cols, &work));
@@ -134,7 +128,7 @@ static status vera_backward(struct use *u, const struct mat *x, const struct mat
     op_multiply(&kept->inner, &work);
     bias_backward(&work, ad->gain->grad);
     op_scale_columns(dy, ad->gain->data, &work);
-    TRY(lowrank_unapply(&inner, &drop, u->row_key, x, kept->z, &work, &g, scratch, dx));
+    TRY(lowrank_use_backward(u, inner_of(u->site), input_dropout(u), x, kept->z, &work, &g, dx));
     arena_reset(scratch, mark);
     return ST_OK;
 }

@@ -88,32 +88,21 @@ status block_build(struct loader *l, const char *prefix, int layer, struct block
 
 /* ---- forward ---- */
 
-static struct use use_of(const struct block_pass *c, struct site *site, enum use_kind kind, const uint32_t *row_key)
-{
-    return (struct use){.site = site, .pass = c->pass, .kind = kind, .row_key = row_key};
-}
-
 static void make_uses(const struct block *b, const struct block_pass *c, struct block_saved *s)
 {
     const uint32_t *tokens = c->pass->batch->row_key, *rows = c->rows->row_key;
     enum use_kind kind = c->rows->kind;
-    s->query = use_of(c, b->query, kind, rows);
-    s->key = use_of(c, b->key, USE_TOKENS, tokens);
-    s->value = use_of(c, b->value, USE_TOKENS, tokens);
-    s->attn_out = use_of(c, b->attn_out, kind, rows);
-    s->ffn_in = use_of(c, b->ffn_in, kind, rows);
-    s->ffn_out = use_of(c, b->ffn_out, kind, rows);
-    s->after_attn = use_of(c, b->after_attn, kind, rows);
-    s->after_ffn = use_of(c, b->after_ffn, kind, rows);
+    s->query = site_use(c->pass, b->query, kind, rows);
+    s->key = site_use(c->pass, b->key, USE_TOKENS, tokens);
+    s->value = site_use(c->pass, b->value, USE_TOKENS, tokens);
+    s->attn_out = site_use(c->pass, b->attn_out, kind, rows);
+    s->ffn_in = site_use(c->pass, b->ffn_in, kind, rows);
+    s->ffn_out = site_use(c->pass, b->ffn_out, kind, rows);
+    s->after_attn = site_use(c->pass, b->after_attn, kind, rows);
+    s->after_ffn = site_use(c->pass, b->after_ffn, kind, rows);
     if (!c->rel) return;
-    s->rel_query = use_of(c, b->rel_query, USE_TABLE, c->rel->row_key);
-    s->rel_key = use_of(c, b->rel_key, USE_TABLE, c->rel->row_key);
-}
-
-static status run_site(struct use *u, const struct mat *x, struct arena *keep, struct mat *y)
-{
-    TRY(mat_new(keep, x->rows, u->site->out, y));
-    return site_forward(u, x, y);
+    s->rel_query = site_use(c->pass, b->rel_query, USE_TABLE, c->rel->row_key);
+    s->rel_key = site_use(c->pass, b->rel_key, USE_TABLE, c->rel->row_key);
 }
 
 /* The relative table as this block sees it: with its own dropout. */
@@ -168,9 +157,9 @@ static status project(const struct block_pass *c, const struct mat *xq, const st
 {
     const struct products *products = c->pass->arith->products;
     products->hold(x);
-    status st = run_site(&s->query, xq, save, &s->q);
-    if (st == ST_OK) st = run_site(&s->key, x, save, &s->k);
-    if (st == ST_OK) st = run_site(&s->value, x, save, &s->v);
+    status st = site_run(&s->query, xq, save, &s->q);
+    if (st == ST_OK) st = site_run(&s->key, x, save, &s->k);
+    if (st == ST_OK) st = site_run(&s->value, x, save, &s->v);
     products->release();
     return st;
 }
@@ -188,7 +177,7 @@ static status attend(const struct block *b, const struct block_pass *c, const st
     struct attention_data data = attention_data(c, s);
     TRY(mat_new(keep && site_needs_input(b->attn_out) ? pass->tape : pass->scratch, xq.rows, s->q.cols, &s->context));
     TRY(attention_forward(&b->attn, pass, c->plan, &data, &s->context));
-    TRY(run_site(&s->attn_out, &s->context, save, &s->attn_sum));
+    TRY(site_run(&s->attn_out, &s->context, save, &s->attn_sum));
     TRY(end_sublayer(c, &b->attn_drop, &s->after_attn, &xq, save, &s->attn_raw, &s->attn_sum));
     NEW(s->attn_stats, save, 2 * (size_t)xq.rows);
     return norm_forward(&b->attn_norm, pass, &s->attn_sum, y, s->attn_stats);
@@ -200,11 +189,11 @@ static status feed_forward(const struct block *b, const struct block_pass *c, co
     struct pass *pass = c->pass;
     struct arena *save = keep ? pass->tape : pass->scratch;
     struct mat active;
-    TRY(run_site(&s->ffn_in, y, save, &s->ffn_in_out));
+    TRY(site_run(&s->ffn_in, y, save, &s->ffn_in_out));
     active = s->ffn_in_out;
     if (keep) TRY(mat_new(pass->scratch, active.rows, active.cols, &active));
     op_activation(b->act, &s->ffn_in_out, &active);
-    TRY(run_site(&s->ffn_out, &active, save, &s->ffn_sum));
+    TRY(site_run(&s->ffn_out, &active, save, &s->ffn_sum));
     TRY(end_sublayer(c, &b->ffn_drop, &s->after_ffn, y, save, &s->ffn_raw, &s->ffn_sum));
     NEW(s->ffn_stats, save, 2 * (size_t)y->rows);
     return norm_forward(&b->ffn_norm, pass, &s->ffn_sum, out, s->ffn_stats);

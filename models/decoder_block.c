@@ -91,30 +91,19 @@ status decoder_block_build(struct loader *l, const char *prefix, int layer, stru
 
 /* ---- forward ---- */
 
-static struct use use_of(const struct decoder_pass *c, struct site *site, enum use_kind kind, const uint32_t *row_key)
-{
-    return (struct use){.site = site, .pass = c->pass, .kind = kind, .row_key = row_key};
-}
-
 static void make_uses(const struct decoder_block *b, const struct decoder_pass *c, struct decoder_saved *s)
 {
     const uint32_t *tokens = c->pass->batch->row_key, *rows = c->rows->row_key;
     enum use_kind kind = c->rows->kind;
-    s->query = use_of(c, b->query, kind, rows);
-    s->key = use_of(c, b->key, USE_TOKENS, tokens);
-    s->value = use_of(c, b->value, USE_TOKENS, tokens);
-    s->attn_out = use_of(c, b->attn_out, kind, rows);
-    s->gate = use_of(c, b->gate, kind, rows);
-    s->up = use_of(c, b->up, kind, rows);
-    s->ffn_out = use_of(c, b->ffn_out, kind, rows);
-    s->after_attn = use_of(c, b->after_attn, kind, rows);
-    s->after_ffn = use_of(c, b->after_ffn, kind, rows);
-}
-
-static status run_site(struct use *u, const struct mat *x, struct arena *keep, struct mat *y)
-{
-    TRY(mat_new(keep, x->rows, u->site->out, y));
-    return site_forward(u, x, y);
+    s->query = site_use(c->pass, b->query, kind, rows);
+    s->key = site_use(c->pass, b->key, USE_TOKENS, tokens);
+    s->value = site_use(c->pass, b->value, USE_TOKENS, tokens);
+    s->attn_out = site_use(c->pass, b->attn_out, kind, rows);
+    s->gate = site_use(c->pass, b->gate, kind, rows);
+    s->up = site_use(c->pass, b->up, kind, rows);
+    s->ffn_out = site_use(c->pass, b->ffn_out, kind, rows);
+    s->after_attn = site_use(c->pass, b->after_attn, kind, rows);
+    s->after_ffn = site_use(c->pass, b->after_ffn, kind, rows);
 }
 
 /* A sublayer's end: dropout and the point where something is attached, then sum += y. */
@@ -154,16 +143,16 @@ static status attend(const struct decoder_block *b, const struct decoder_pass *c
     struct pass *pass = c->pass;
     struct arena *save = keep ? pass->tape : pass->scratch;
     struct mat y;
-    TRY(run_site(&s->query, uq, save, &s->q));
-    TRY(run_site(&s->key, u, save, &s->k));
-    TRY(run_site(&s->value, u, save, &s->v));
+    TRY(site_run(&s->query, uq, save, &s->q));
+    TRY(site_run(&s->key, u, save, &s->k));
+    TRY(site_run(&s->value, u, save, &s->v));
     op_rotate(c->rotary, c->row_position, b->attn.head_dim, false, &s->q);
     op_rotate(c->rotary, c->position, b->attn.head_dim, false, &s->k);
     TRY(append(c, b->layer, &s->k, &s->v));
     struct causal_data data = {s->q, s->k, s->v, b->layer};
     TRY(mat_new(keep && site_needs_input(b->attn_out) ? pass->tape : pass->scratch, s->q.rows, s->q.cols, &s->context));
     TRY(causal_forward(&b->attn, pass, c->plan, &data, &s->context));
-    TRY(run_site(&s->attn_out, &s->context, pass->scratch, &y));
+    TRY(site_run(&s->attn_out, &s->context, pass->scratch, &y));
     return join(c, &b->attn_drop, &s->after_attn, save, &y, &s->attn_raw, sum);
 }
 
@@ -173,15 +162,15 @@ static status feed_forward(const struct decoder_block *b, const struct decoder_p
     struct pass *pass = c->pass;
     struct arena *save = keep ? pass->tape : pass->scratch;
     struct mat active, y;
-    TRY(run_site(&s->up, u, save, &s->up_out));
-    if (b->gate) TRY(run_site(&s->gate, u, save, &s->gate_out));
+    TRY(site_run(&s->up, u, save, &s->up_out));
+    if (b->gate) TRY(site_run(&s->gate, u, save, &s->gate_out));
     active = s->up_out;
     if (keep) TRY(mat_new(pass->scratch, active.rows, active.cols, &active));
     if (b->gate)
         op_gated(b->act, &s->gate_out, &s->up_out, &active);
     else
         op_activation(b->act, &s->up_out, &active);
-    TRY(run_site(&s->ffn_out, &active, pass->scratch, &y));
+    TRY(site_run(&s->ffn_out, &active, pass->scratch, &y));
     return join(c, &b->ffn_drop, &s->after_ffn, save, &y, &s->ffn_raw, sum);
 }
 

@@ -76,7 +76,7 @@ status decoder_head_forward(const struct decoder *d, struct pass *pass, struct d
     switch (d->head) {
     case HEAD_CLASSIFY:
         TRY(mat_new(pass->tape, n, d->score->out, logits));
-        t->score = (struct use){.site = d->score, .pass = pass, .kind = USE_FIRST, .row_key = t->read.row_key};
+        t->score = site_use(pass, d->score, USE_FIRST, t->read.row_key);
         return site_forward(&t->score, &t->state, logits);
     case HEAD_LM:
         if (!logits) return ST_OK;

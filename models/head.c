@@ -118,8 +118,8 @@ static status classify_forward(const struct head *h, struct pass *pass, const st
     TRY(rows_take(&s->rows, hidden, pass->scratch, &rows));
     op_copy(&rows, &s->input);
     drop_apply(&h->drop_in, pass, s->rows.row_key, &s->input);
-    s->pooler = (struct use){.site = h->pooler, .pass = pass, .kind = USE_FIRST, .row_key = s->rows.row_key};
-    s->classifier = (struct use){.site = h->classifier, .pass = pass, .kind = USE_FIRST, .row_key = s->rows.row_key};
+    s->pooler = site_use(pass, h->pooler, USE_FIRST, s->rows.row_key);
+    s->classifier = site_use(pass, h->classifier, USE_FIRST, s->rows.row_key);
     TRY(mat_new(tape, s->rows.n, h->pooler->out, &s->middle));
     TRY(mat_new(tape, s->rows.n, h->pooler->out, &s->output));
     TRY(mat_new(tape, s->rows.n, h->classifier->out, logits));

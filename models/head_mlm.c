@@ -82,7 +82,7 @@ status mlm_forward(const struct head *h, struct pass *pass, const struct mat *hi
     struct arena *tape = pass->tape;
     TRY(targets(pass, &s->rows));
     int n = s->rows.n, d = hidden->cols;
-    s->pooler = (struct use){.site = h->pooler, .pass = pass, .kind = USE_TOKENS, .row_key = s->rows.row_key};
+    s->pooler = site_use(pass, h->pooler, USE_TOKENS, s->rows.row_key);
     TRY(rows_take(&s->rows, hidden, tape, &s->input));
     TRY(mat_new(tape, n, d, &s->middle));
     TRY(mat_new(tape, n, d, &s->active));

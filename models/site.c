@@ -33,6 +33,11 @@ static status adapter_forward(struct use *u, const struct mat *x, struct mat *y)
     return st;
 }
 
+struct use site_use(struct pass *pass, struct site *site, enum use_kind kind, const uint32_t *row_key)
+{
+    return (struct use){.site = site, .pass = pass, .kind = kind, .row_key = row_key};
+}
+
 status site_forward(struct use *u, const struct mat *x, struct mat *y)
 {
     const struct site_ops *ops = u->site->ops;
@@ -41,6 +46,12 @@ status site_forward(struct use *u, const struct mat *x, struct mat *y)
     status st = ops && ops->forward ? adapter_forward(u, x, y) : base_forward(u, x, y);
     products->release();
     return st;
+}
+
+status site_run(struct use *u, const struct mat *x, struct arena *keep, struct mat *y)
+{
+    TRY(mat_new(keep, x->rows, u->site->out, y));
+    return site_forward(u, x, y);
 }
 
 static status adapter_backward(struct use *u, const struct mat *x, const struct mat *dy, struct mat *dx)

@@ -115,7 +115,10 @@ struct site {
 };
 
 /* What models call. y is set; dx is accumulated (dx += ...), NULL when nothing below needs it. */
+struct use site_use(struct pass *, struct site *, enum use_kind, const uint32_t *row_key);
 status site_forward(struct use *, const struct mat *x, struct mat *y);
+/* The same into a new y [x->rows, out] from keep. */
+status site_run(struct use *, const struct mat *x, struct arena *keep, struct mat *y);
 status site_backward(struct use *, const struct mat *x, const struct mat *dy, struct mat *dx);
 
 /* What methods call: the frozen or trained base layer. y = x W' + b; dx += dy W; dW and db where the weight or bias is

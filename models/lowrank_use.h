@@ -1,0 +1,15 @@
+/* A low-rank update (core/lowrank.h) in a use of a site: products, row keys and memory are those of the pass. */
+#ifndef PG_MODELS_LOWRANK_USE_H
+#define PG_MODELS_LOWRANK_USE_H
+
+#include "core/lowrank.h"
+#include "models/site.h"
+
+/* y += the update of drop(x). *z: what the backward pass needs, where one follows; else NULL. */
+status lowrank_use_forward(const struct use *, struct lowrank, struct dropout, const struct mat *x, void **z,
+                           struct mat *y);
+/* Adds to the gradients and to dx (NULL: not wanted). z as forward left it. */
+status lowrank_use_backward(const struct use *, struct lowrank, struct dropout, const struct mat *x, void *z,
+                            const struct mat *dy, const struct lowrank_grads *, struct mat *dx);
+
+#endif
