@@ -13,7 +13,7 @@ only() { # only HEADER FILES-REGEX: a system header that few may include
 rule core 'core/'
 rule models '(core|models)/'
 rule datasets '(core|datasets)/'
-rule methods '(core/|models/site.h|methods/(method|common_options).h)'
+rule methods '(core/|models/(site|lowrank_use).h|methods/(method|common_options).h)'
 rule results '(core|results)/'
 only 'hdf5[a-z_]*.h' 'results/[a-z0-9_]*\.[ch]'
 only 'cblas.h' 'core/gemm_openblas.c'
