@@ -22,7 +22,8 @@ struct arena {
     struct block *top;
     size_t peak, next_size;
     size_t first_size;   /* the first block is to hold all that was ever in use at once: a later pass needs no second */
-    struct block *spare; /* given back by a reset to a mark within the arena: loops of mark and reset take it again */
+    struct block *spare; /* given back by a reset, first taken first: what comes next takes them again. The system's
+                            pages are given away and cleared anew at the price of a product of their size */
 };
 
 static int poison;
@@ -53,26 +54,44 @@ static void block_free(struct block *b)
     free(b);
 }
 
-static struct block *block_pop(struct arena *a)
+static void block_spare(struct arena *a)
 {
     struct block *b = a->top;
     a->top = b->prev;
+    b->prev = a->spare;
+    a->spare = b;
+}
+
+/* The first spare block that is large enough; NULL: none is. */
+static struct block *block_again(struct arena *a, size_t need)
+{
+    struct block **at = &a->spare;
+    while (*at && (*at)->size < need) at = &(*at)->prev;
+    struct block *b = *at;
+    if (b) *at = b->prev;
     return b;
 }
 
-/* Keeps the largest block given back. */
-static void block_spare(struct arena *a, struct block *b)
+static void block_push(struct arena *a, struct block *b, size_t size, char *data)
 {
-    int better = !a->spare || b->size > a->spare->size;
-    block_free(better ? a->spare : b);
-    if (better) a->spare = b;
+    *b = (struct block){a->top, size, 0, a->top ? a->top->before + a->top->used : 0, data};
+    a->top = b;
+}
+
+static void blocks_free(struct block **list)
+{
+    while (*list) {
+        struct block *b = *list;
+        *list = b->prev;
+        block_free(b);
+    }
 }
 
 void arena_free(struct arena *a)
 {
     if (!a) return;
-    while (a->top) block_free(block_pop(a));
-    block_free(a->spare);
+    blocks_free(&a->top);
+    blocks_free(&a->spare);
     heap_free(a);
 }
 
@@ -81,28 +100,32 @@ static int over_limit(size_t more)
     return limit && total_held + more > limit;
 }
 
+static size_t usual_size(const struct arena *a)
+{
+    size_t beside = a->first_size / 8; /* of passes that differ a little */
+    if (!a->first_size) return a->next_size;
+    return !a->top ? a->first_size : beside < a->next_size ? beside : a->next_size;
+}
+
 static int block_add(struct arena *a, size_t need)
 {
-    size_t usual = !a->top && a->first_size ? a->first_size : a->next_size;
-    size_t size = need > usual ? need : usual;
-    struct block *b = a->spare;
-    if (over_limit(size)) size = need;
-    if (b && b->size >= (a->top ? need : size)) {
-        a->spare = NULL;
-        *b = (struct block){a->top, b->size, 0, a->top ? a->top->before + a->top->used : 0, b->data};
-        a->top = b;
+    size_t usual = usual_size(a), size = need > usual ? need : usual;
+    struct block *b = block_again(a, need);
+    if (b) {
+        block_push(a, b, b->size, b->data);
         return 1;
     }
+    blocks_free(&a->spare); /* all too small: what is held stays near to what is in use at once */
+    if (over_limit(size)) size = need;
     if (over_limit(size)) return 0;
     b = malloc(sizeof *b);
     if (!b) return 0;
-    b->data = aligned_alloc(ALIGN, size);
-    if (!b->data) {
+    char *data = aligned_alloc(ALIGN, size);
+    if (!data) {
         free(b);
         return 0;
     }
-    *b = (struct block){a->top, size, 0, a->top ? a->top->before + a->top->used : 0, b->data};
-    a->top = b;
+    block_push(a, b, size, data);
     if (a->next_size < largest_growth) a->next_size *= 2;
     total_held += size;
     if (total_held > total_peak) total_peak = total_held;
@@ -164,23 +187,34 @@ struct arena_mark arena_mark(struct arena *a)
     return (struct arena_mark){empty ? NULL : a->top, empty ? 0 : a->top->used};
 }
 
+/* An arena that empties: its first block stays, for the next pass needs the same again, and what a somewhat larger pass
+ * took beside it. Much beside it makes room for one block of the size of all, so that passes settle on memory that is
+ * mapped once. */
+static void empty(struct arena *a)
+{
+    size_t beside = 0;
+    for (struct block *b = a->spare; b; b = b->prev) beside += b->size;
+    while (a->top->prev) {
+        beside += a->top->size;
+        block_spare(a);
+    }
+    a->top->used = 0;
+    if (beside <= a->top->size / 4) return;
+    a->first_size = a->peak;
+    blocks_free(&a->top);
+    blocks_free(&a->spare);
+}
+
 void arena_reset(struct arena *a, struct arena_mark m)
 {
-    /* An arena that empties keeps its memory when that is one block, for the next step needs the same again; several
-     * blocks make room for one of their size, so that passes settle on memory that is mapped once. */
-    int keep = !m.block && a->top && !a->top->prev;
-    if (!m.block && !keep) a->first_size = a->peak;
-    while (a->top && a->top != m.block && !keep) {
-        struct block *b = block_pop(a);
-        if (m.block)
-            block_spare(a, b);
-        else
-            block_free(b);
-    }
     if (!a->top) return;
-    size_t used = m.block ? m.used : 0;
-    if (poison) poison_fill(a->top->data + used, a->top->used - used);
-    a->top->used = used;
+    if (m.block) {
+        while (a->top != m.block) block_spare(a);
+        a->top->used = m.used;
+    } else {
+        empty(a);
+    }
+    if (poison && a->top) poison_fill(a->top->data + a->top->used, a->top->size - a->top->used);
 }
 
 size_t arena_used(const struct arena *a)

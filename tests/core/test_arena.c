@@ -61,6 +61,31 @@ START_TEST(settles_on_one_block)
 }
 END_TEST
 
+/* A pass that is a little larger than those before takes a second block; it stays, and neither is mapped anew. */
+START_TEST(somewhat_larger_passes_keep_what_there_is)
+{
+    enum { PASSES = 6 };
+    static const int blocks[PASSES] = {500, 500, 510, 500, 515, 510};
+    struct arena *a = arena_new("test");
+    char *first[PASSES], *last[PASSES];
+    size_t held[PASSES];
+    for (int pass = 0; pass < PASSES; pass++) {
+        struct arena_mark m = arena_mark(a);
+        first[pass] = arena_alloc(a, 64);
+        for (int i = 0; i < blocks[pass] * 16; i++) last[pass] = arena_alloc(a, 4096);
+        held[pass] = arena_total_held();
+        arena_reset(a, m);
+    }
+    for (int pass = 2; pass < PASSES; pass++) ck_assert_ptr_eq(first[pass], first[1]);
+    ck_assert_ptr_eq(last[3], last[1]);
+    ck_assert_ptr_eq(last[5], last[2]);
+    ck_assert_uint_eq(held[4], held[2]);
+    ck_assert_uint_eq(held[5], held[2]);
+    arena_free(a);
+    ck_assert_uint_eq(arena_total_held(), 0);
+}
+END_TEST
+
 START_TEST(loops_of_mark_and_reset_take_the_same_memory)
 {
     struct arena *a = arena_new("t");
@@ -134,5 +159,5 @@ START_TEST(registry)
 END_TEST
 
 PG_TESTS(TEST(aligned_and_reset), TEST(reset_to_empty_and_reuse), TEST(settles_on_one_block),
-         TEST(loops_of_mark_and_reset_take_the_same_memory), TEST(nth_allocation_fails), TEST(poison_is_nan),
-         TEST(registry))
+         TEST(somewhat_larger_passes_keep_what_there_is), TEST(loops_of_mark_and_reset_take_the_same_memory),
+         TEST(nth_allocation_fails), TEST(poison_is_nan), TEST(registry))
