@@ -102,7 +102,7 @@ static int over_limit(size_t more)
 
 static size_t usual_size(const struct arena *a)
 {
-    size_t beside = a->first_size / 8; /* of passes that differ a little */
+    size_t beside = a->first_size / 8 / ALIGN * ALIGN; /* of passes that differ a little */
     if (!a->first_size) return a->next_size;
     return !a->top ? a->first_size : beside < a->next_size ? beside : a->next_size;
 }
