@@ -95,10 +95,11 @@ static status find_store(const struct wanted *w, const struct store **store, voi
 
 static status find_arith(const struct wanted *w, const struct arith **arith)
 {
-    const char *names[] = {arith_f32.name, arith_bf16.name};
-    const char *name = given(w->precision) ? w->precision : w->info.precision;
+    const char *names[16], *name = given(w->precision) ? w->precision : w->info.precision;
+    int n = 0;
     *arith = arith_find(given(name) ? name : arith_f32.name);
-    return *arith ? ST_OK : cli_unknown("", "precision", name, names, 2);
+    for (const struct arith *const *a = arith_table; *a && n < 16; a++) names[n++] = (*a)->name;
+    return *arith ? ST_OK : cli_unknown("", "precision", name, names, n);
 }
 
 /* "alpha=16 rslora=no" of the command line, over what the adapter says. */

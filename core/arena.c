@@ -22,8 +22,8 @@ struct arena {
     struct block *top;
     size_t peak, next_size;
     size_t first_size;   /* the first block is to hold all that was ever in use at once: a later pass needs no second */
-    struct block *spare; /* given back by a reset, first taken first: what comes next takes them again. The system's
-                            pages are given away and cleared anew at the price of a product of their size */
+    struct block *spare; /* given back by a reset, the one taken first in front: what comes next takes them again, as
+                            pages that go back to the system come anew only by a fault each */
 };
 
 static int poison;
@@ -109,12 +109,12 @@ static size_t usual_size(const struct arena *a)
 
 static int block_add(struct arena *a, size_t need)
 {
-    size_t usual = usual_size(a), size = need > usual ? need : usual;
     struct block *b = block_again(a, need);
     if (b) {
         block_push(a, b, b->size, b->data);
         return 1;
     }
+    size_t usual = usual_size(a), size = need > usual ? need : usual;
     blocks_free(&a->spare); /* all too small: what is held stays near to what is in use at once */
     if (over_limit(size)) size = need;
     if (over_limit(size)) return 0;

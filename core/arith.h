@@ -49,6 +49,7 @@ struct arith {
 };
 
 extern const struct arith arith_f32, arith_bf16;
+extern const struct arith *const arith_table[]; /* all of them; NULL ends it */
 /* NULL: there is none of this name. */
 const struct arith *arith_find(const char *name);
 

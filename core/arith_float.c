@@ -126,10 +126,11 @@ const struct arith arith_bf16 = {
     OPERATIONS,
 };
 
+const struct arith *const arith_table[] = {&arith_f32, &arith_bf16, NULL};
+
 const struct arith *arith_find(const char *name)
 {
-    const struct arith *const all[] = {&arith_f32, &arith_bf16};
-    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
-        if (strcmp(all[i]->name, name) == 0) return all[i];
+    for (const struct arith *const *a = arith_table; *a; a++)
+        if (strcmp((*a)->name, name) == 0) return *a;
     return NULL;
 }

@@ -260,6 +260,7 @@ START_TEST(a_failure_replaces_no_result)
         if (!*struck) break;
         if (strncmp(struck, "fsync", 5) != 0 || strstr(struck, ".tmp")) continue;
         ck_assert_int_eq(st, ST_IO);
+        ck_assert_str_eq(struck + strlen("fsync "), dir);
         only_file(dir, ".h5", path, sizeof path);
         ck_ok(record_read(path, tiny.arena, &record));
         ck_assert_str_eq(record_get_string(&record, "run/status", ""), "ok");
