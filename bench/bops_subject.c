@@ -196,7 +196,7 @@ status bops_of_experiment(const char *path, const char *row, const char *task, s
     *s = (struct bops_subject){.arena = arena};
     TRY(experiment_read(path, arena, &e));
     TRY(find_cell(&e, row, task, &c));
-    TRY(shape_find(e.model, e.folder, arena, &shape));
+    TRY(shape_find(e.model, e.model_folder, arena, &shape));
     s->store = c->store;
     s->store_options = c->store_options;
     s->title = arena_printf(arena, "%s of %s on %s, as it starts", c->row, e.name, e.model);

@@ -194,9 +194,8 @@ const struct command command_plot = {
     .details =
         "curves: learning curves with a band over the seeds. params, bops: score against parameters and against bit "
         "operations, the Pareto front marked. ranks: rank by layer and projection, for each row whose ranks changed. "
-        "bits: "
-        "median width by operand and task, for each row that quantises. sizes: bits against the size of the training "
-        "set. --x rank: a sweep over an option that was given as a list.\n\n"
+        "bits: median width by operand and task, for each row that quantises. sizes: bits against the size of the "
+        "training set. --x rank: a sweep over an option that was given as a list.\n\n"
         "A figure NAME is drawn by gnuplot from NAME.gp and NAME.dat, which stay beside it: edit the script and redraw "
         "with `gnuplot NAME.gp`, or with -e \"format='pdf'\" before the name.",
     .options = plot_option_table,

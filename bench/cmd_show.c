@@ -22,11 +22,13 @@ static const struct {
 
 static const char experiment_form[] =
     "An experiment file has these sections; comments begin with # or ;\n\n"
-    "  [experiment]    model, data, tasks, seeds, methods (the rows of the table)\n"
+    "  [experiment]    model, data, tasks, seeds, methods (the rows of the table); like = FILE: another\n"
+    "                  experiment, whose sections and keys hold where this file has none of its own\n"
     "  [train]         options of the trainer for all cells: `peftgrid show train`\n"
     "  [task T]        options of the trainer for one task, or, with `format`, a task of your own\n"
     "  [row R]         one row: method = M (default: R), options of M (`peftgrid show method M`),\n"
-    "                  store = S and its options, options of the trainer\n"
+    "                  store = S and its options, options of the trainer; like = ROW takes all\n"
+    "                  that another row has, except what is given here\n"
     "  [row R task T]  the same for one row on one task\n\n"
     "Of two sections that give the same option the later in this list wins. A list of values, such as\n"
     "rank = 4, 8 or lr = 1e-3, 5e-4, makes a cell of each. ~, $NAME and ${NAME} are replaced in model, data and\n"

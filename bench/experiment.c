@@ -1,4 +1,5 @@
-/* The first half of reading an experiment: its sections, names and lists. bench/experiment_grid.c makes the cells. */
+/* The second step of reading an experiment, its names and lists: bench/experiment_parts.c has read the sections,
+ * bench/experiment_grid.c makes the cells. */
 #include "bench/experiment.h"
 
 #include <ctype.h>
@@ -6,7 +7,7 @@
 #include <string.h>
 #include "bench/cli.h"
 #include "bench/experiment_grid.h"
-#include "bench/experiment_ini.h"
+#include "bench/experiment_parts.h"
 #include "bench/foreign_words.h"
 #include "bench/paths.h"
 #include "core/file.h"
@@ -15,11 +16,13 @@
 enum { MAX_SEEDS = 10000, MAX_NAMES = 512 };
 
 struct head {
-    const char *name, *description, *model, *data, *tasks, *seeds, *methods, *runs, *tune, *tune_tasks;
+    const char *like, *name, *description, *model, *data, *tasks, *seeds, *methods, *runs, *tune, *tune_tasks;
     double tune_margin;
 };
 #define AT(field) offsetof(struct head, field)
 const struct option experiment_option_table[] = {
+    {"like", OPT_STRING, AT(like), 0, 0, "", "FILE",
+     "another experiment: its sections and keys hold where this file has none of its own", 0},
     {"name", OPT_STRING, AT(name), 0, 0, "", "NAME", "folder of the records below runs; default: the file's name", 0},
     {"description", OPT_STRING, AT(description), 0, 0, "", "TEXT", "one line for lists and tables", 0},
     {"model", OPT_STRING, AT(model), 0, 0, NULL, "MODEL", "mini, a folder in Hugging Face layout, or a model's name",
@@ -39,122 +42,46 @@ const struct option experiment_option_table[] = {
     OPT_END};
 #undef AT
 
-enum kind { KIND_EXPERIMENT, KIND_TRAIN, KIND_TASK, KIND_ROW, KIND_ROW_TASK, KIND_TUNE };
-struct part { /* a section and what its heading says */
-    enum kind kind;
-    const char *row, *task;
-    const struct ini_section *section;
-};
 struct reader {
-    struct ini_file ini;
-    struct part *part; /* one a section */
+    struct parts parts;
     struct head head;
+    const char *path;
     const struct ini_section *head_section;
     struct grid_spec grid;
+    int bases; /* rows behind grid.rows, which are only another's base */
     struct arena *arena;
 };
 
-static const char *place(struct reader *r, int line)
-{
-    char *w = arena_printf(r->arena, "%s:%d", r->ini.path, line);
-    return w ? w : r->ini.path;
-}
-
-/* ---- headings ---- */
-
-static status classify(struct reader *r, const struct ini_section *s, struct part *p)
-{
-    static const char *const kinds[] = {"experiment", "train", "task", "row", "method", "tune"};
-    char **w;
-    int n;
-    *p = (struct part){.section = s};
-    TRY(text_split(s->name, ' ', r->arena, &w, &n));
-    int row = strcmp(w[0], "row") == 0 || strcmp(w[0], "method") == 0;
-    if (n == 5 && strcmp(w[2], "/") == 0) { /* [row R / task T] */
-        w[2] = w[3];
-        w[3] = w[4];
-        n = 4;
-    }
-    if (n == 1 && strcmp(w[0], "experiment") == 0) {
-        p->kind = KIND_EXPERIMENT;
-    } else if (n == 1 && strcmp(w[0], "train") == 0) {
-        p->kind = KIND_TRAIN;
-    } else if (n == 2 && strcmp(w[0], "task") == 0) {
-        p->kind = KIND_TASK;
-        p->task = w[1];
-    } else if (n == 2 && strcmp(w[0], "tune") == 0) {
-        p->kind = KIND_TUNE;
-        p->row = w[1];
-    } else if (n == 2 && row) {
-        p->kind = KIND_ROW;
-        p->row = w[1];
-    } else if (n == 4 && row && strcmp(w[2], "task") == 0) {
-        p->kind = KIND_ROW_TASK;
-        p->row = w[1];
-        p->task = w[3];
-    } else {
-        const char *near = text_nearest(w[0], kinds, 6);
-        int alone = near && (strcmp(near, "experiment") == 0 || strcmp(near, "train") == 0);
-        if (near && strcmp(near, w[0]) != 0)
-            return fail(ST_USAGE, "%s: unknown section [%s]; did you mean [%s%s]?", place(r, s->line), s->name, near,
-                        alone ? "" : " ...");
-        return fail(ST_USAGE,
-                    "%s: section [%s] is not one of [experiment], [train], [task T], [row R], [row R task T], [tune R]",
-                    place(r, s->line), s->name);
-    }
-    return ST_OK;
-}
-
-static int same_name(const char *a, const char *b)
+static bool same_name(const char *a, const char *b)
 {
     return a == b || (a && b && strcmp(a, b) == 0);
 }
 
-static status classify_all(struct reader *r)
+static const char *kv_place(struct reader *r, const struct key_value *kv)
 {
-    NEW(r->part, r->arena, r->ini.sections + 1);
-    for (int i = 0; i < r->ini.sections; i++) {
-        struct part *p = &r->part[i];
-        TRY(classify(r, &r->ini.section[i], p));
-        for (int k = 0; k < i; k++)
-            FAIL_IF(r->part[k].kind == p->kind && same_name(r->part[k].row, p->row) &&
-                        same_name(r->part[k].task, p->task),
-                    ST_USAGE, "%s: section [%s] appears twice (first on line %d)", place(r, p->section->line),
-                    p->section->name, r->part[k].section->line);
-        if (p->kind == KIND_EXPERIMENT) r->head_section = p->section;
-        if (p->kind == KIND_TRAIN) r->grid.train = p->section;
-    }
-    FAIL_IF(!r->head_section, ST_USAGE, "%s: the section [experiment] is missing", r->ini.path);
-    return ST_OK;
+    return key_place(kv, 1, kv->key, r->path, r->arena);
 }
 
-static const struct ini_section *section_of(const struct reader *r, enum kind kind, const char *row, const char *task)
+/* Where a key of [experiment] stands; its heading, where it does not. */
+static const char *head_place(struct reader *r, const char *key)
 {
-    for (int i = 0; i < r->ini.sections; i++)
-        if (r->part[i].kind == kind && same_name(r->part[i].row, row) && same_name(r->part[i].task, task))
-            return r->part[i].section;
-    return NULL;
+    const struct key_value *kv = ini_get(r->head_section, key);
+    return kv ? kv_place(r, kv) : section_place(r->head_section, r->arena);
 }
 
 /* ---- [experiment] ---- */
-
-static int line_of(const struct reader *r, const char *key)
-{
-    const struct key_value *kv = ini_get(r->head_section, key);
-    return kv ? kv->line : r->head_section->line;
-}
 
 static status read_head(struct reader *r)
 {
     const struct ini_section *s = r->head_section;
     TRY(option_defaults(experiment_option_table, &r->head, r->arena));
     for (int i = 0; i < s->count; i++)
-        TRY(option_set(experiment_option_table, &r->head, s->kv[i].key, s->kv[i].value, place(r, s->kv[i].line),
+        TRY(option_set(experiment_option_table, &r->head, s->kv[i].key, s->kv[i].value, kv_place(r, &s->kv[i]),
                        r->arena));
     for (const struct option *o = experiment_option_table; o->name; o++) {
         char value[8];
         option_text(o, &r->head, value, sizeof value);
-        FAIL_IF(!o->def && !*value, ST_USAGE, "%s: [experiment] needs %s = %s", place(r, line_of(r, o->name)), o->name,
+        FAIL_IF(!o->def && !*value, ST_USAGE, "%s: [experiment] needs %s = %s", head_place(r, o->name), o->name,
                 o->choices);
     }
     return ST_OK;
@@ -164,11 +91,11 @@ static status read_head(struct reader *r)
 static status read_list(struct reader *r, const char *key, const char *value, char ***word, int *count)
 {
     TRY(text_split(value, ',', r->arena, word, count));
-    FAIL_IF(*count == 0, ST_USAGE, "%s: '%s' is an empty list", place(r, line_of(r, key)), key);
+    FAIL_IF(*count == 0, ST_USAGE, "%s: '%s' is an empty list", head_place(r, key), key);
     for (int i = 0; i < *count; i++)
         for (int k = 0; k < i; k++)
-            FAIL_IF(strcmp((*word)[i], (*word)[k]) == 0, ST_USAGE, "%s: '%s' lists '%s' twice",
-                    place(r, line_of(r, key)), key, (*word)[i]);
+            FAIL_IF(strcmp((*word)[i], (*word)[k]) == 0, ST_USAGE, "%s: '%s' lists '%s' twice", head_place(r, key), key,
+                    (*word)[i]);
     return ST_OK;
 }
 
@@ -186,7 +113,7 @@ static status read_seeds(struct reader *r, const char *key, const char *value, c
     char **word;
     int words, n = 0;
     TRY(read_list(r, key, value, &word, &words));
-    const char *at = place(r, line_of(r, key));
+    const char *at = head_place(r, key);
     long long *seed, from, to;
     NEW(seed, r->arena, MAX_SEEDS);
     for (int i = 0; i < words; i++) {
@@ -215,7 +142,7 @@ static status read_tune_seeds(struct reader *r)
         for (int k = 0; k < g->seeds; k++)
             FAIL_IF(g->tune_seed[i] == g->seed[k], ST_USAGE,
                     "%s: seed %lld is among `seeds`: what is chosen on a seed cannot be reported on it",
-                    place(r, line_of(r, "tune")), g->seed[k]);
+                    head_place(r, "tune"), g->seed[k]);
     return ST_OK;
 }
 
@@ -223,65 +150,101 @@ static status read_tune_seeds(struct reader *r)
 static status check_tuning(struct reader *r)
 {
     int sections = 0;
-    for (int i = 0; i < r->ini.sections; i++) {
-        const struct part *p = &r->part[i];
-        if (p->kind != KIND_TUNE) continue;
+    for (int i = 0; i < r->parts.count; i++) {
+        const struct part *p = &r->parts.part[i];
+        if (p->kind != PART_TUNE) continue;
         sections++;
         FAIL_IF(r->grid.tune_seeds == 0, ST_USAGE, "%s: section [%s]: [experiment] needs tune = SEEDS to try these on",
-                place(r, p->section->line), p->section->name);
-        FAIL_IF(p->section->count == 0, ST_USAGE, "%s: section [%s] names nothing to try", place(r, p->section->line),
-                p->section->name);
-        const struct key_value *kv = ini_get(p->section, "method");
-        FAIL_IF(kv, ST_USAGE, "%s: the method of a row cannot be tuned", place(r, kv->line));
+                section_place(&p->section, r->arena), p->section.name);
+        FAIL_IF(p->section.count == 0, ST_USAGE, "%s: section [%s] names nothing to try",
+                section_place(&p->section, r->arena), p->section.name);
+        const struct key_value *kv = ini_get(&p->section, "method");
+        if (!kv) kv = ini_get(&p->section, "like");
+        FAIL_IF(kv, ST_USAGE, "%s: the method of a row cannot be tuned", kv_place(r, kv));
     }
     FAIL_IF(r->grid.tune_seeds && sections == 0, ST_USAGE,
-            "%s: tune gives seeds, but no section [tune ROW] says what to try", place(r, line_of(r, "tune")));
+            "%s: tune gives seeds, but no section [tune ROW] says what to try", head_place(r, "tune"));
     FAIL_IF(*r->head.tune_tasks && sections == 0, ST_USAGE, "%s: tune_tasks without a section [tune ROW]",
-            place(r, line_of(r, "tune_tasks")));
+            head_place(r, "tune_tasks"));
     return ST_OK;
 }
 
 /* ---- rows ---- */
 
-static status read_row(struct reader *r, const char *name, struct grid_row *row)
+/* The place of a row, listed or a base; -1: neither. */
+static int row_index(const struct reader *r, const char *name)
+{
+    for (int i = 0; i < r->grid.rows + r->bases; i++)
+        if (strcmp(r->grid.row[i].name, name) == 0) return i;
+    return -1;
+}
+
+static void add_row(struct reader *r, int at, const char *name)
+{
+    r->grid.row[at] = (struct grid_row){.name = name, .place = head_place(r, "methods")};
+    r->grid.row[at].section = parts_find(&r->parts, PART_ROW, name, NULL);
+    r->grid.row[at].tune = parts_find(&r->parts, PART_TUNE, name, NULL);
+}
+
+/* [row R] like = BASE: a row of the list, or one that only has a section; then it is added behind those listed. */
+static status find_base(struct reader *r, struct grid_row *row)
+{
+    const struct key_value *kv = ini_get(row->section, "like");
+    if (!kv) return ST_OK;
+    int at = row_index(r, kv->value);
+    if (at < 0 && parts_find(&r->parts, PART_ROW, kv->value, NULL)) {
+        at = r->grid.rows + r->bases++;
+        add_row(r, at, kv->value);
+    }
+    if (at < 0) {
+        const char *names[MAX_NAMES];
+        int n = 0;
+        for (int i = 0; i < r->parts.count && n < MAX_NAMES; i++)
+            if (r->parts.part[i].kind == PART_ROW && &r->parts.part[i].section != row->section)
+                names[n++] = r->parts.part[i].row;
+        return cli_unknown(kv_place(r, kv), "row", kv->value, names, n);
+    }
+    row->base = &r->grid.row[at];
+    for (const struct grid_row *b = row->base; b; b = b->base)
+        FAIL_IF(b == row, ST_USAGE, "%s: row '%s' is like itself", kv_place(r, kv), row->name);
+    return ST_OK;
+}
+
+/* The method: the row's own, or that of the row it is like, and so on; the last row's name when none says one. */
+static status read_row(struct reader *r, struct grid_row *row)
 {
     const char *names[MAX_NAMES];
     int n = 0;
-    *row = (struct grid_row){.name = name, .line = line_of(r, "methods"), .asked = name};
-    row->section = section_of(r, KIND_ROW, name, NULL);
-    row->tune = section_of(r, KIND_TUNE, name, NULL);
-    const struct key_value *kv = ini_get(row->section, "method");
-    if (kv) {
-        row->asked = kv->value;
-        row->line = kv->line;
-    }
+    const struct key_value *kv = NULL;
+    const struct grid_row *says = row;
+    while (!(kv = ini_get(says->section, "method")) && says->base) says = says->base;
+    row->asked = kv ? kv->value : says->name;
+    if (kv) row->place = kv_place(r, kv);
     const struct method *m = method_find(row->asked);
     if (!m) {
         for (const struct method *const *t = method_table; *t && n < MAX_NAMES; t++) names[n++] = (*t)->name;
-        for (int i = 0; i < r->ini.sections && !kv && n < MAX_NAMES; i++)
-            if (r->part[i].kind == KIND_ROW) names[n++] = r->part[i].row;
-        if (row->section && !kv)
+        for (int i = 0; i < r->parts.count && !kv && n < MAX_NAMES; i++)
+            if (r->parts.part[i].kind == PART_ROW) names[n++] = r->parts.part[i].row;
+        if (says->section && !kv)
             return fail(ST_USAGE, "%s: row '%s' is not the name of a method and needs method = NAME",
-                        place(r, row->section->line), name);
-        return cli_unknown(place(r, row->line), "method", row->asked, names, n);
+                        section_place(says->section, r->arena), says->name);
+        return cli_unknown(row->place, "method", row->asked, names, n);
     }
-    FAIL_IF(m->unavailable, ST_UNSUPPORTED, "%s: method %s cannot run here: %s", place(r, row->line), m->name,
-            m->unavailable);
+    FAIL_IF(m->unavailable, ST_UNSUPPORTED, "%s: method %s cannot run here: %s", row->place, m->name, m->unavailable);
     return preset_resolve(m, r->arena, &row->preset);
 }
 
 static status read_rows(struct reader *r)
 {
     char **word;
-    struct grid_row *row;
     TRY(read_list(r, "methods", r->head.methods, &word, &r->grid.rows));
-    NEW(row, r->arena, r->grid.rows);
+    NEW(r->grid.row, r->arena, r->grid.rows + r->parts.count);
     for (int i = 0; i < r->grid.rows; i++) {
-        FAIL_IF(strchr(word[i], '/'), ST_USAGE, "%s: the row name '%s' holds a /", place(r, line_of(r, "methods")),
-                word[i]);
-        TRY(read_row(r, word[i], &row[i]));
+        FAIL_IF(strchr(word[i], '/'), ST_USAGE, "%s: the row name '%s' holds a /", head_place(r, "methods"), word[i]);
+        add_row(r, i, word[i]);
     }
-    r->grid.row = row;
+    for (int i = 0; i < r->grid.rows + r->bases; i++) TRY(find_base(r, &r->grid.row[i]));
+    for (int i = 0; i < r->grid.rows; i++) TRY(read_row(r, &r->grid.row[i]));
     return ST_OK;
 }
 
@@ -322,7 +285,7 @@ static status unknown_task(struct reader *r, const char *name)
     const char *names[MAX_NAMES];
     int n = 0;
     for (const struct task *const *t = task_table; *t && n < MAX_NAMES; t++) names[n++] = (*t)->name;
-    return cli_unknown(place(r, line_of(r, "tasks")), "task", name, names, n);
+    return cli_unknown(head_place(r, "tasks"), "task", name, names, n);
 }
 
 /* A key of [train] or [task T] that the trainer does not have. */
@@ -333,13 +296,13 @@ static status not_the_trainers(struct reader *r, const struct ini_section *s, co
         const struct grid_row *row = &r->grid.row[i];
         if (option_find(row->preset.method->options, kv->key))
             return fail(ST_USAGE, "%s: '%s' is an option of method %s and belongs in [row %s], not in [%s]",
-                        place(r, kv->line), kv->key, row->preset.method->name, row->name, s->name);
+                        kv_place(r, kv), kv->key, row->preset.method->name, row->name, s->name);
     }
     FAIL_IF(strcmp(kv->key, "store") == 0, ST_USAGE, "%s: 'store' belongs in a [row R] section, not in [%s]",
-            place(r, kv->line), s->name);
+            kv_place(r, kv), s->name);
     const char *word = foreign_word(kv->key);
-    FAIL_IF(word, ST_USAGE, "%s: unknown option '%s'; %s", place(r, kv->line), kv->key, word);
-    return option_set(train_option_table, &scratch, kv->key, kv->value, place(r, kv->line), r->arena);
+    FAIL_IF(word, ST_USAGE, "%s: unknown option '%s'; %s", kv_place(r, kv), kv->key, word);
+    return option_set(train_option_table, &scratch, kv->key, kv->value, kv_place(r, kv), r->arena);
 }
 
 /* The MMLU task that a language-model task is also measured by: built in, or a section of its own, which then need not
@@ -347,17 +310,17 @@ static status not_the_trainers(struct reader *r, const struct ini_section *s, co
 static status read_benchmark(struct reader *r, const struct key_value *kv, struct task *task, const char **definition)
 {
     const char *name = kv->value, *own = "";
-    const struct ini_section *s = section_of(r, KIND_TASK, NULL, name);
+    const struct ini_section *s = parts_find(&r->parts, PART_TASK, NULL, name);
     const struct task *found = task_find(name);
     if (s && !found) {
         struct task *made;
-        TRY(usertask_make(name, s->kv, s->count, r->ini.path, r->arena, &made));
+        TRY(usertask_make(name, s->kv, s->count, s->path, r->arena, &made));
         TRY(canonical_definition(r, s->kv, s->count, "benchmark", &own));
         found = made;
     }
     FAIL_IF(!found || found->kind != TASK_CHOICE, ST_USAGE,
             "%s: the benchmark '%s' is neither a built-in MMLU task nor a section [task %s] with format = mmlu",
-            place(r, kv->line), name, name);
+            kv_place(r, kv), name, name);
     task->benchmark = found;
     for (int i = 0; i < TASK_METRICS; i++) task->metric[i] = NULL;
     task->metric[0] = found->metric[0];
@@ -383,7 +346,7 @@ static status with_benchmark(struct reader *r, const struct task *built_in, cons
 
 static status read_task(struct reader *r, const char *name, struct grid_task *t)
 {
-    const struct ini_section *s = section_of(r, KIND_TASK, NULL, name);
+    const struct ini_section *s = parts_find(&r->parts, PART_TASK, NULL, name);
     const struct task *built_in = task_find(name);
     struct key_value *own = NULL;
     int owns = 0;
@@ -399,10 +362,10 @@ static status read_task(struct reader *r, const char *name, struct grid_task *t)
         }
         return not_the_trainers(r, s, &own[0]);
     }
-    FAIL_IF(built_in, ST_USAGE, "%s: '%s' is a built-in task; a task of your own needs another name", place(r, s->line),
-            name);
+    FAIL_IF(built_in, ST_USAGE, "%s: '%s' is a built-in task; a task of your own needs another name",
+            section_place(s, r->arena), name);
     struct task *made;
-    TRY(usertask_make(name, own, owns, r->ini.path, r->arena, &made));
+    TRY(usertask_make(name, own, owns, s->path, r->arena, &made));
     t->task = made;
     TRY(canonical_definition(r, own, owns, "task", &t->definition));
     return made->benchmark_name ? read_benchmark(r, ini_get(s, "benchmark"), made, &t->definition) : ST_OK;
@@ -420,13 +383,6 @@ static status read_tasks(struct reader *r)
 }
 
 /* ---- sections and lists together ---- */
-
-static int row_index(const struct reader *r, const char *name)
-{
-    for (int i = 0; i < r->grid.rows; i++)
-        if (strcmp(r->grid.row[i].name, name) == 0) return i;
-    return -1;
-}
 
 static int task_index(const struct reader *r, const char *name)
 {
@@ -448,31 +404,43 @@ static status not_listed(struct reader *r, const struct part *p, const char *key
     int n = 0, rows = strcmp(key, "methods") == 0;
     for (int i = 0; i < (rows ? r->grid.rows : r->grid.tasks) && n < MAX_NAMES; i++)
         names[n++] = rows ? r->grid.row[i].name : r->grid.task[i].name;
-    const char *near = text_nearest(name, names, n), *at = place(r, p->section->line);
+    const char *near = text_nearest(name, names, n), *at = section_place(&p->section, r->arena);
     if (near)
-        return fail(ST_USAGE, "%s: section [%s]: '%s' is not in the list `%s`; did you mean '%s'?", at,
-                    p->section->name, name, key, near);
-    return fail(ST_USAGE, "%s: section [%s]: '%s' is not in the list `%s` of [experiment]", at, p->section->name, name,
+        return fail(ST_USAGE, "%s: section [%s]: '%s' is not in the list `%s`; did you mean '%s'?", at, p->section.name,
+                    name, key, near);
+    return fail(ST_USAGE, "%s: section [%s]: '%s' is not in the list `%s` of [experiment]", at, p->section.name, name,
                 key);
 }
 
-/* Every section must be used; [row R task T] sections become overrides; [train] holds trainer options only. */
+/* Whether the list of rows and that of tasks have what a section is about. A section of the file itself that nothing
+ * uses is an error; one taken over from another file is not. */
+static status listed(struct reader *r, const struct part *p, bool *used)
+{
+    int row = p->row ? row_index(r, p->row) : 0, task = p->task ? task_index(r, p->task) : 0;
+    bool row_used = row >= 0 && (p->kind != PART_TUNE || row < r->grid.rows);
+    *used = row_used && task >= 0;
+    if (*used || p->inherited) return ST_OK;
+    if (!row_used) return not_listed(r, p, "methods", p->row);
+    return p->kind == PART_TASK && is_benchmark(r, p->task) ? ST_OK : not_listed(r, p, "tasks", p->task);
+}
+
+/* [row R task T] sections become overrides; [train] holds trainer options only. */
 static status link_sections(struct reader *r)
 {
-    NEW(r->grid.override, r->arena, r->ini.sections + 1);
-    for (int i = 0; i < r->ini.sections; i++) {
-        const struct part *p = &r->part[i];
-        const struct ini_section *s = p->section;
-        if (p->row && row_index(r, p->row) < 0) return not_listed(r, p, "methods", p->row);
-        if (p->task && task_index(r, p->task) < 0 && !(p->kind == KIND_TASK && is_benchmark(r, p->task)))
-            return not_listed(r, p, "tasks", p->task);
-        if (p->kind == KIND_ROW_TASK) {
+    bool used;
+    NEW(r->grid.override, r->arena, r->parts.count + 1);
+    for (int i = 0; i < r->parts.count; i++) {
+        const struct part *p = &r->parts.part[i];
+        const struct ini_section *s = &p->section;
+        TRY(listed(r, p, &used));
+        if (used && p->kind == PART_ROW_TASK) {
             const struct key_value *kv = ini_get(s, "method");
-            FAIL_IF(kv, ST_USAGE, "%s: the method of a row cannot differ between tasks", place(r, kv->line));
+            if (!kv) kv = ini_get(s, "like");
+            FAIL_IF(kv, ST_USAGE, "%s: the method of a row cannot differ between tasks", kv_place(r, kv));
             r->grid.override[r->grid.overrides++] =
-                (struct grid_override){s, row_index(r, p->row), task_index(r, p->task)};
+                (struct grid_override){s, &r->grid.row[row_index(r, p->row)], task_index(r, p->task)};
         }
-        for (int k = 0; p->kind == KIND_TRAIN && k < s->count; k++)
+        for (int k = 0; p->kind == PART_TRAIN && k < s->count; k++)
             if (!option_find(train_option_table, s->kv[k].key)) return not_the_trainers(r, s, &s->kv[k]);
     }
     return ST_OK;
@@ -488,7 +456,7 @@ static status read_tune_tasks(struct reader *r)
     TRY(read_list(r, "tune_tasks", r->head.tune_tasks, &word, &n));
     for (int i = 0; i < n; i++) {
         int t = task_index(r, word[i]);
-        FAIL_IF(t < 0, ST_USAGE, "%s: tune_tasks: '%s' is not in the list `tasks`", place(r, line_of(r, "tune_tasks")),
+        FAIL_IF(t < 0, ST_USAGE, "%s: tune_tasks: '%s' is not in the list `tasks`", head_place(r, "tune_tasks"),
                 word[i]);
         r->grid.task[t].tunes = true;
     }
@@ -516,10 +484,10 @@ static status name_experiment(struct reader *r, struct experiment *e)
     }
     FAIL_IF(!good_name(e->name), ST_USAGE,
             "%s: the experiment's name '%s' is not a folder name: letters, digits and . _ - + are allowed",
-            place(r, line_of(r, "name")), e->name);
+            head_place(r, "name"), e->name);
     const char *runs;
     status st = path_expand(r->head.runs, r->arena, &runs);
-    if (st != ST_OK) return fail_in(st, "%s", place(r, line_of(r, "runs")));
+    if (st != ST_OK) return fail_in(st, "%s", head_place(r, "runs"));
     return experiment_move(e, runs, r->arena);
 }
 
@@ -529,12 +497,12 @@ status experiment_read(const char *path, struct arena *arena, struct experiment 
     const char *model, *data = "";
     ZNEW(r, arena, 1);
     r->arena = arena;
-    r->grid.path = path;
+    r->path = r->grid.path = path;
     *e = (struct experiment){.path = path};
-    TRY(ini_read(path, arena, &r->ini));
-    TRY(classify_all(r));
+    TRY(parts_read(path, arena, &r->parts));
+    r->head_section = parts_find(&r->parts, PART_EXPERIMENT, NULL, NULL);
+    r->grid.train = parts_find(&r->parts, PART_TRAIN, NULL, NULL);
     TRY(read_head(r));
-    if (!(e->folder = path_folder(arena, path))) return ST_MEMORY;
     TRY(name_experiment(r, e));
     TRY(read_seeds(r, "seeds", r->head.seeds, &r->grid.seed, &r->grid.seeds));
     TRY(read_tune_seeds(r));
@@ -547,15 +515,18 @@ status experiment_read(const char *path, struct arena *arena, struct experiment 
     e->tune_margin = r->head.tune_margin;
     e->model = r->head.model;
     e->data = r->head.data;
-    e->model_line = line_of(r, "model");
-    e->data_line = line_of(r, "data");
+    e->model_place = head_place(r, "model");
+    e->data_place = head_place(r, "data");
+    /* Their folders: a place is a path with a line behind it. */
+    if (!(e->model_folder = path_folder(arena, e->model_place))) return ST_MEMORY;
+    if (!(e->data_folder = path_folder(arena, e->data_place))) return ST_MEMORY;
     for (int i = 0; i < r->grid.tasks; i++)
         FAIL_IF(task_needs_data(r->grid.task[i].task) && !*e->data, ST_USAGE,
-                "%s: task '%s' reads files: [experiment] needs data = FOLDER", place(r, line_of(r, "tasks")),
+                "%s: task '%s' reads files: [experiment] needs data = FOLDER", head_place(r, "tasks"),
                 r->grid.task[i].name);
     /* Missing folders are experiment_inputs()'s business: tables are made where the model is not. */
-    if (model_find(e->model, e->folder, arena, &model) != ST_OK) model = e->model;
-    if (*e->data && data_find(e->data, e->folder, arena, &data) != ST_OK) data = e->data;
+    if (model_find(e->model, e->model_folder, arena, &model) != ST_OK) model = e->model;
+    if (*e->data && data_find(e->data, e->data_folder, arena, &data) != ST_OK) data = e->data;
     return grid_make(&r->grid, arena, model, data, e);
 }
 
@@ -568,11 +539,11 @@ status experiment_move(struct experiment *e, const char *runs, struct arena *are
 status experiment_inputs(const struct experiment *e, struct arena *arena)
 {
     const char *path;
-    status st = model_find(e->model, e->folder, arena, &path);
-    if (st != ST_OK) return fail_in(st, "%s:%d", e->path, e->model_line);
+    status st = model_find(e->model, e->model_folder, arena, &path);
+    if (st != ST_OK) return fail_in(st, "%s", e->model_place);
     if (!*e->data) return ST_OK;
-    st = data_find(e->data, e->folder, arena, &path);
-    return st == ST_OK ? ST_OK : fail_in(st, "%s:%d", e->path, e->data_line);
+    st = data_find(e->data, e->data_folder, arena, &path);
+    return st == ST_OK ? ST_OK : fail_in(st, "%s", e->data_place);
 }
 
 bool task_needs_data(const struct task *t)

@@ -1,11 +1,12 @@
 /* An experiment file (INI) and the grid of cells it spans: methods x tasks x seeds x option lists.
  *
- *   [experiment]  name, description, model, data, tasks, seeds, methods (row names), runs
+ *   [experiment]  like (another file), name, description, model, data, tasks, seeds, methods (row names), runs
  *   [train]       options of the trainer, for every cell
  *   [task T]      options of the trainer for task T; or, with `format`, the definition of a user's task
  *   [tune R]      options of row R with the values to try: each is run on the seeds of `tune`, the best is reported
- *   [row R]       method (default: R), its options, store and its options, options of the trainer; [method R] is the
- * same [row R task T]  the same for one row and task
+ *   [row R]       method (default: R), its options, store and its options, options of the trainer; like = ROW: all that
+ *                 row has but what is given here. [method R] is the same
+ *   [row R task T]  the same for one row and task
  *
  * Later sections of that list win. A list of values ("rank = 4, 8") spans the grid. */
 #ifndef PG_BENCH_EXPERIMENT_H
@@ -53,9 +54,8 @@ struct experiment {
     double tune_margin; /* 0: the best score is chosen; else the fewest bit operations that near to it */
     bool tune_apart;    /* each task chooses its own values; else one choice for all tasks */
     const char *description;
-    const char *folder;       /* of the file */
-    const char *model, *data; /* as written */
-    int model_line, data_line;
+    const char *model, *data;                                          /* as written */
+    const char *model_place, *data_place, *model_folder, *data_folder; /* the lines that say so; their files' folders */
 };
 
 /* Reads and resolves everything that the file alone decides; looks at no model or data file. Errors: ST_USAGE,

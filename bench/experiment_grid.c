@@ -38,7 +38,7 @@ struct point { /* one row on one task, all its settings */
 static status put_setting(struct point *p, const struct key_value *kv)
 {
     struct setting *s = NULL;
-    char *where = kv->line ? arena_printf(p->arena, "%s:%d", p->spec->path, kv->line)
+    char *where = kv->path ? arena_printf(p->arena, "%s:%d", kv->path, kv->line)
                            : arena_printf(p->arena, "preset of method %s", p->row->asked);
     if (!where) return ST_MEMORY;
     for (int i = 0; i < p->settings && !s; i++)
@@ -65,20 +65,29 @@ static status put_setting(struct point *p, const struct key_value *kv)
 static status put_settings(struct point *p, const struct key_value *kv, int count)
 {
     for (int i = 0; i < count; i++)
-        if (strcmp(kv[i].key, "method") != 0) TRY(put_setting(p, &kv[i]));
+        if (strcmp(kv[i].key, "method") != 0 && strcmp(kv[i].key, "like") != 0) TRY(put_setting(p, &kv[i]));
     return ST_OK;
 }
 
-static status collect(struct point *p, int row, int task)
+/* A row's own settings win over those of the row it is like, for all tasks. */
+static status collect_row(struct point *p, const struct grid_row *row, int task)
+{
+    const struct grid_spec *spec = p->spec;
+    if (row->base) TRY(collect_row(p, row->base, task));
+    if (row->section) TRY(put_settings(p, row->section->kv, row->section->count));
+    for (int i = 0; i < spec->overrides; i++)
+        if (spec->override[i].row == row && spec->override[i].task == task)
+            TRY(put_settings(p, spec->override[i].section->kv, spec->override[i].section->count));
+    return ST_OK;
+}
+
+static status collect(struct point *p, int task)
 {
     const struct grid_spec *spec = p->spec;
     TRY(put_settings(p, p->row->preset.setting, p->row->preset.settings));
     if (spec->train) TRY(put_settings(p, spec->train->kv, spec->train->count));
     TRY(put_settings(p, p->task->train, p->task->trains));
-    if (p->row->section) TRY(put_settings(p, p->row->section->kv, p->row->section->count));
-    for (int i = 0; i < spec->overrides; i++)
-        if (spec->override[i].row == row && spec->override[i].task == task)
-            TRY(put_settings(p, spec->override[i].section->kv, spec->override[i].section->count));
+    TRY(collect_row(p, p->row, task));
     if (p->row->tune) TRY(put_settings(p, p->row->tune->kv, p->row->tune->count));
     return ST_OK;
 }
@@ -105,6 +114,7 @@ static status unknown_setting(const struct cell *c, const struct setting *s)
     const char *names[512];
     int n = 0;
     names[n++] = "method";
+    names[n++] = "like";
     names[n++] = "store";
     n = add_names(c->method->options, names, n, 512);
     n = add_names(c->store->options, names, n, 512);
@@ -313,7 +323,8 @@ static status check_labels(const struct experiment *e, struct arena *arena)
 
 static bool reserved(const char *name)
 {
-    return option_find(train_option_table, name) || strcmp(name, "store") == 0 || strcmp(name, "method") == 0;
+    return option_find(train_option_table, name) || strcmp(name, "store") == 0 || strcmp(name, "method") == 0 ||
+           strcmp(name, "like") == 0;
 }
 
 static status check_names(const struct method *m)
@@ -335,7 +346,7 @@ static status start_point(struct point *p, const struct grid_spec *spec, int row
 {
     *p = (struct point){.spec = spec, .row = &spec->row[row], .task = &spec->task[task], .arena = arena};
     TRY(check_names(p->row->preset.method));
-    TRY(collect(p, row, task));
+    TRY(collect(p, task));
     long long n = 1;
     for (int i = 0; i < p->settings; i++) {
         n *= p->set[i].values;

@@ -8,7 +8,8 @@
 
 struct grid_row {
     const char *name;
-    int line;
+    const char *place;                 /* of the method's name, for messages */
+    const struct grid_row *base;       /* [row R] like = BASE; NULL: none. BASE need not be a row of the table */
     const struct ini_section *section; /* NULL: none */
     const struct ini_section *tune;    /* [tune R]; NULL: none */
     struct preset preset;              /* the method that runs, and what the preset it was named by sets */
@@ -24,12 +25,13 @@ struct grid_task {
 };
 struct grid_override { /* [row R task T] */
     const struct ini_section *section;
-    int row, task;
+    const struct grid_row *row;
+    int task;
 };
 struct grid_spec {
     const char *path; /* of the INI file, for messages */
     const struct ini_section *train;
-    struct grid_row *row;
+    struct grid_row *row; /* those of the table, then those that only stand as another's base */
     struct grid_task *task;
     struct grid_override *override;
     const long long *seed, *tune_seed;

@@ -38,7 +38,7 @@ static status heading(struct source *s, const char *p)
     const char *name = word[0];
     for (int i = 1; i < n; i++)
         if (!(name = arena_printf(s->arena, "%s %s", name, word[i]))) return ST_MEMORY;
-    f->section[f->sections++] = (struct ini_section){name, s->line, s->kv + s->pairs, 0};
+    f->section[f->sections++] = (struct ini_section){name, f->path, s->line, s->kv + s->pairs, 0};
     return ST_OK;
 }
 
@@ -74,7 +74,7 @@ static status add_pair(struct source *s, const char *key, const char *value)
             old->line);
     const char *k = arena_strdup(s->arena, key), *v = arena_strdup(s->arena, value);
     if (!k || !v) return ST_MEMORY;
-    s->kv[s->pairs++] = (struct key_value){k, v, s->line};
+    s->kv[s->pairs++] = (struct key_value){k, v, f->path, s->line};
     sec->count++;
     return ST_OK;
 }

@@ -8,7 +8,7 @@
 #include "datasets/dataset.h" /* struct key_value */
 
 struct ini_section {
-    const char *name; /* between the brackets, blanks collapsed */
+    const char *name, *path; /* between the brackets, blanks collapsed; the file */
     int line;
     const struct key_value *kv; /* in file order; a key appears once */
     int count;

@@ -26,9 +26,9 @@ static int in_head(const char *site)
 static const double *width_at(const struct table_point *point, int kind, int site)
 {
     const struct variant_detail *d = plot_detail(point);
-    enum operand o = kinds[kind].operand;
-    int adapter = o == OP_A || o == OP_B || o == OP_E || o == OP_QA || o == OP_QE;
     if (in_head(point->run->detail->site[site]) != kinds[kind].head) return NULL;
+    enum operand o = kinds[kind].operand;
+    bool adapter = o == OP_A || o == OP_B || o == OP_E || o == OP_QA || o == OP_QE;
     if (adapter && (!d->rank_max || d->rank_max[site] <= 0)) return NULL;
     return &d->bits[site * DETAIL_OPERANDS + (int)o];
 }
@@ -111,10 +111,26 @@ static status put_task(struct bits *b, int col, int *block)
     return ST_OK;
 }
 
+/* Whether some site has a diagonal E between A and B. A record does not say it: without E its bits are 32, and what B
+ * multiplies is what A gives. */
+static bool has_e(const struct bits *b)
+{
+    for (int c = 0; c < b->p->t->cols; c++) {
+        const struct table_cell *cell = table_cell_at(b->p->t, b->row, c);
+        for (int i = 0; i < cell->points; i++)
+            for (int k = 0; k < traced_sites(&cell->point[i]); k++) {
+                const double *width = &plot_detail(&cell->point[i])->bits[k * DETAIL_OPERANDS];
+                if (width[OP_E] != 32 || width[OP_QA] != width[OP_QE]) return true;
+            }
+    }
+    return false;
+}
+
 /* Which categories this row has at all. */
 static status find_places(struct bits *b)
 {
     const struct table *t = b->p->t;
+    bool e = has_e(b);
     b->places = 0;
     for (int k = 0; k < KINDS; k++) {
         int n = 0;
@@ -127,7 +143,8 @@ static status find_places(struct bits *b)
                 n += m;
             }
         }
-        b->place[k] = n ? b->places++ : -1;
+        bool absent = !e && (kinds[k].operand == OP_E || kinds[k].operand == OP_QE);
+        b->place[k] = n && !absent ? b->places++ : -1;
     }
     return ST_OK;
 }
@@ -207,7 +224,7 @@ static status draw_row(struct plot *p, int row)
         if ((int)strlen(p->t->col[c].label) > letters) letters = (int)strlen(p->t->col[c].label);
     b.f.title = arena_printf(p->arena, "Bit widths by operand and task: %s", name);
     b.f.source = p->material->caption;
-    b.f.note = "Points: median over layers, projections and seeds; bars: from the lower to the upper quartile.";
+    b.f.note = "Median and quartiles over layers, projections and seeds.";
     b.f.bottom = 0.4;
     figure_legend_room(&b.f, p->t->cols, letters);
     status st = b.f.title ? draw(&b) : ST_MEMORY;

@@ -106,6 +106,14 @@ static status put_scale(struct ranks *r)
     return text_put(&f->script, ")\n");
 }
 
+static bool empty(const struct ranks *r, int col)
+{
+    for (int k = 0; k < r->projections; k++)
+        for (int layer = 0; layer < r->layers; layer++)
+            if (r->heat[col].n[k][layer]) return false;
+    return true;
+}
+
 static status draw(struct ranks *r)
 {
     const struct table *t = r->p->t;
@@ -116,6 +124,7 @@ static status draw(struct ranks *r)
         TRY(put_block(r, c, &block));
         TRY(figure_panel(&r->f, c, t->col[c].label));
         TRY(figure_line(&r->f, "set xlabel 'layer' offset 0,0.4"));
+        if (empty(r, c)) TRY(figure_line(&r->f, "set label 90 'no records' at graph 0.5, graph 0.5 center"));
         TRY(figure_line(
             &r->f,
             "plot data index %d using 1:2:($1-0.47):($1+0.47):($2-0.46):($2+0.46):3 with boxxyerror fs solid "
@@ -125,6 +134,7 @@ static status draw(struct ranks *r)
             "     data index %d using 1:2:($3 > %g ? strcol(5) : '') with labels font sprintf(',%%g', small) tc rgb "
             "'#ffffff'",
             block, block, 0.7 * r->most, block, 0.7 * r->most));
+        TRY(figure_line(&r->f, "unset label 90"));
         if (c == 0) TRY(figure_line(&r->f, "unset colorbox"));
     }
     return ST_OK;

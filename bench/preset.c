@@ -16,7 +16,7 @@ static status read_words(const struct method *m, struct arena *arena, struct key
         FAIL_IF(!eq || *count == MAX_SETTINGS, ST_INTERNAL, "method %s: its preset '%s' is not name=value words",
                 m->name, m->preset);
         *eq = 0;
-        kv[(*count)++] = (struct key_value){word[i], eq + 1, 0};
+        kv[(*count)++] = (struct key_value){word[i], eq + 1, NULL, 0};
     }
     return ST_OK;
 }

@@ -111,11 +111,7 @@ struct lm_making {
 
 static const char *place(const struct lm_making *m, const char *key)
 {
-    int line = m->count ? m->kv[0].line : 0;
-    for (int i = 0; i < m->count; i++)
-        if (strcmp(m->kv[i].key, key) == 0) line = m->kv[i].line;
-    const char *where = arena_printf(m->arena, "%s:%d", m->ini, line);
-    return where ? where : m->ini;
+    return key_place(m->kv, m->count, key, m->ini, m->arena);
 }
 
 static status read_options(struct lm_making *m)
@@ -140,13 +136,11 @@ static status read_options(struct lm_making *m)
     return ST_OK;
 }
 
-/* The file of a set: below the experiment file's folder unless absolute. */
+/* A set has the name of its key. */
 static status add_set(struct lm_making *m, int *at, const char *set, enum set_kind kind, const char *file)
 {
-    const char *slash = strrchr(m->ini, '/');
     if (!*file) return ST_OK;
-    const char *path = file;
-    if (file[0] != '/' && slash) path = arena_printf(m->arena, "%.*s/%s", (int)(slash - m->ini), m->ini, file);
+    const char *path = key_file(m->kv, m->count, set, file, m->arena);
     if (!path) return ST_MEMORY;
     m->task->set[(*at)++] = (struct task_set){set, kind, path, NULL};
     return ST_OK;

@@ -61,16 +61,6 @@ static status choose_subjects(const char *list, const char *where, struct arena 
     return ST_OK;
 }
 
-static const char *line_of_key(const char *ini, const struct key_value *kv, int count, const char *key,
-                               struct arena *arena)
-{
-    int line = count ? kv[0].line : 0;
-    for (int i = 0; i < count; i++)
-        if (strcmp(kv[i].key, key) == 0) line = kv[i].line;
-    const char *where = arena_printf(arena, "%s:%d", ini, line);
-    return where ? where : ini;
-}
-
 status mmlu_make(const char *name, const struct key_value *kv, int count, const char *ini_path, struct arena *arena,
                  struct task **out)
 {
@@ -80,16 +70,16 @@ status mmlu_make(const char *name, const struct key_value *kv, int count, const 
     struct mmlu *m;
     TRY(option_defaults(mmlu_option_table, &o, arena));
     for (int i = 0; i < count; i++) {
-        const char *where = arena_printf(arena, "%s:%d", ini_path, kv[i].line);
+        const char *where = arena_printf(arena, "%s:%d", kv[i].path, kv[i].line);
         if (!where) return ST_MEMORY;
         TRY(option_set(mmlu_option_table, &o, kv[i].key, kv[i].value, where, arena));
     }
     FAIL_IF(o.set == 2 && o.shots > 0, ST_USAGE, "%s: the shots are taken from the dev set, which is asked itself",
-            line_of_key(ini_path, kv, count, "shots", arena));
+            key_place(kv, count, "shots", ini_path, arena));
     ZNEW(task, arena, 1);
     ZNEW(m, arena, 1);
     *m = (struct mmlu){(enum mmlu_protocol)o.scoring, o.shots, (enum mmlu_bos)o.bos, {false}};
-    TRY(choose_subjects(o.subjects, line_of_key(ini_path, kv, count, "subjects", arena), arena, m));
+    TRY(choose_subjects(o.subjects, key_place(kv, count, "subjects", ini_path, arena), arena, m));
     *task = mmlu_test;
     if (o.scoring == MMLU_QLORA) {
         task->metric[0] = "macro_accuracy";

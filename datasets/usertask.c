@@ -64,14 +64,32 @@ struct making {
     struct task *task;
 };
 
-/* "file:line" of a key, for messages; of the section's first key where it is absent. */
+static const struct key_value *key_find(const struct key_value *kv, int count, const char *key)
+{
+    for (int i = 0; i < count; i++)
+        if (strcmp(kv[i].key, key) == 0) return &kv[i];
+    return count ? kv : NULL;
+}
+
+const char *key_place(const struct key_value *kv, int count, const char *key, const char *otherwise,
+                      struct arena *arena)
+{
+    const struct key_value *at = key_find(kv, count, key);
+    const char *place = at ? arena_printf(arena, "%s:%d", at->path, at->line) : otherwise;
+    return place ? place : otherwise;
+}
+
+const char *key_file(const struct key_value *kv, int count, const char *key, const char *file, struct arena *arena)
+{
+    const struct key_value *at = key_find(kv, count, key);
+    const char *slash = at ? strrchr(at->path, '/') : NULL;
+    if (file[0] == '/' || !slash) return file;
+    return arena_printf(arena, "%.*s/%s", (int)(slash - at->path), at->path, file);
+}
+
 static const char *place(const struct making *m, const char *key)
 {
-    int line = m->count ? m->kv[0].line : 0;
-    for (int i = 0; i < m->count; i++)
-        if (strcmp(m->kv[i].key, key) == 0) line = m->kv[i].line;
-    const char *where = arena_printf(m->arena, "%s:%d", m->ini, line);
-    return where ? where : m->ini;
+    return key_place(m->kv, m->count, key, m->ini, m->arena);
 }
 
 static status read_options(struct making *m)
@@ -80,9 +98,9 @@ static status read_options(struct making *m)
     TRY(option_defaults(usertask_option_table, &m->o, m->arena));
     for (int i = 0; i < m->count; i++) {
         for (int j = 0; j < i; j++)
-            FAIL_IF(strcmp(m->kv[i].key, m->kv[j].key) == 0, ST_USAGE, "%s:%d: %s was already given in line %d", m->ini,
-                    m->kv[i].line, m->kv[i].key, m->kv[j].line);
-        const char *where = arena_printf(m->arena, "%s:%d", m->ini, m->kv[i].line);
+            FAIL_IF(strcmp(m->kv[i].key, m->kv[j].key) == 0, ST_USAGE, "%s:%d: %s was already given in line %d",
+                    m->kv[i].path, m->kv[i].line, m->kv[i].key, m->kv[j].line);
+        const char *where = arena_printf(m->arena, "%s:%d", m->kv[i].path, m->kv[i].line);
         if (!where) return ST_MEMORY;
         TRY(option_set(usertask_option_table, &m->o, m->kv[i].key, m->kv[i].value, where, m->arena));
     }
@@ -158,12 +176,10 @@ static status set_metrics(struct making *m)
     return ST_OK;
 }
 
-/* The file of a set: below the experiment file's folder unless absolute. */
+/* A set has the name of its key. */
 static status add_set(struct making *m, int at, const char *set, enum set_kind kind, const char *file)
 {
-    const char *slash = strrchr(m->ini, '/');
-    const char *path = file;
-    if (file[0] != '/' && slash) path = arena_printf(m->arena, "%.*s/%s", (int)(slash - m->ini), m->ini, file);
+    const char *path = key_file(m->kv, m->count, set, file, m->arena);
     const char *submission = kind == SET_TEST ? arena_printf(m->arena, "%s.tsv", m->name) : NULL;
     if (!path || (kind == SET_TEST && !submission)) return ST_MEMORY;
     m->task->set[at] = (struct task_set){set, kind, path, submission};

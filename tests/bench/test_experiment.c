@@ -2,6 +2,7 @@
 #include "tests/pgtest.h"
 
 #include "bench/tuning.h"
+#include "core/file.h"
 #include "core/sha256.h"
 #include "core/text.h"
 
@@ -68,6 +69,86 @@ START_TEST(later_sections_win)
     ck_assert_str_eq(e.cell[0].label, "a/cola/1");
     ck_assert_str_eq(e.cell[0].method->name, "lora");
     ck_assert(e.cell[2].train.clip == 9);
+}
+END_TEST
+
+/* What a row sets wins over all that the row it is like sets, on every task; a base need not be in the table. */
+START_TEST(rows_like_others)
+{
+    ck_ok(
+        read_text("[experiment]\nmodel = mini\ndata = /\ntasks = cola, rte\nseeds = 1\nmethods = a, b, c, lora, d\n"
+                  "[train]\nlr = 1\nbatch = 4\n[task rte]\nbatch = 5\n"
+                  "[row b]\nlike = a\nrank = 6\n[row a]\nlike = base\nclip = 3\n[row base]\nmethod = qlora\nrank = 5\n"
+                  "lr = 2\n[row base task rte]\nlr = 3\nrank = 7\n[row c]\nlike = b\nlr = 4, 5\nmethod = dylora\n"
+                  "[row d]\nlike = lora\nrank = 9\n"));
+    static const char *const canon[][3] = {{"a/cola/1", "\nmethod.rank=5\n", "\ntrain.lr=2\n"},
+                                           {"b/cola/1", "\nmethod.rank=6\n", "\ntrain.lr=2\n"},
+                                           {"c/cola/1/lr=4", "\nmethod.rank=6\n", "\nmethod=dylora\n"},
+                                           {"c/cola/1/lr=5", "\nmethod.rank=6\n", "\ntrain.lr=5\n"},
+                                           {"lora/cola/1", "\nmethod.rank=8\n", "\nstore=f32\n"},
+                                           {"d/cola/1", "\nmethod.rank=9\n", "\nmethod=lora\n"},
+                                           {"a/rte/1", "\nmethod.rank=7\n", "\ntrain.lr=3\n"},
+                                           {"b/rte/1", "\nmethod.rank=6\n", "\ntrain.lr=3\n"},
+                                           {"c/rte/1/lr=4", "\nmethod.rank=6\n", "\nstore=f32\n"},
+                                           {"c/rte/1/lr=5", "\ntrain.batch=5\n", "\ntrain.clip=3\n"},
+                                           {"lora/rte/1", "\nmethod.rank=8\n", "\ntrain.lr=1\n"},
+                                           {"d/rte/1", "\nmethod.rank=9\n", "\ntrain.lr=1\n"}};
+    ck_assert_int_eq(e.cells, 12);
+    for (int i = 0; i < e.cells; i++) {
+        ck_assert_str_eq(e.cell[i].label, canon[i][0]);
+        for (int k = 1; k < 3; k++)
+            ck_assert_msg(strstr(e.cell[i].canon, canon[i][k]), "%s: no%sin %s", canon[i][0], canon[i][k],
+                          e.cell[i].canon);
+    }
+    ck_assert_ptr_nonnull(strstr(e.cell[0].canon, "\nstore=nf4\n"));
+}
+END_TEST
+
+static void put_file(const char *folder, const char *name, const char *text)
+{
+    char path[4200];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    ck_ok(file_write_atomic(path, text, strlen(text)));
+}
+
+/* Of a section that both have, keys; of the rest, sections; never the name. What is taken over need not be used. Places
+ * in messages, and relative files, are those of the file that says so. */
+START_TEST(files_like_others)
+{
+    const char *root = temp_dir();
+    if (!arena) arena = arena_new("test");
+    const char *x = arena_printf(arena, "%s/x.ini", root), *sub = arena_printf(arena, "%s/sub", root);
+    ck_ok(file_make_dirs(sub));
+    put_file(sub, "first.ini",
+             "[experiment]\nname = first\ndescription = one\nmodel = mini\ntasks = mine, mini_rte\nseeds = 1, 2\n"
+             "methods = lora, none\n[train]\nlr = 1\nbatch = 4\n[row lora]\nrank = 5\nalpha = 6\n"
+             "[row none]\nclip = 7\n[row lora task mini_rte]\nrank = 9\n"
+             "[task mine]\nformat = tsv\ntrain = a.tsv\ndev = b.tsv\ntext_a = t\nlabel = y\nlabel_names = n, y\n");
+    put_file(root, "second.ini",
+             "[experiment]\nlike = sub/first\ntasks = mini_rte, mine\nmethods = lora, other\n"
+             "[train]\nbatch = 8\n[row lora]\nalpha = 11\n[row other]\nlike = none\n[task mine]\ndev = c.tsv\n");
+    put_file(root, "x.ini", "[experiment]\nlike = second.ini\nseeds = 3\n");
+    ck_ok(experiment_read(x, arena, &e));
+    ck_assert_str_eq(e.name, "x");
+    ck_assert_str_eq(e.description, "");
+    ck_assert_int_eq(e.cells, 4);
+    ck_assert_str_eq(e.cell[0].label, "lora/mini_rte/3");
+    ck_assert_str_eq(e.cell[1].label, "other/mini_rte/3");
+    ck_assert_ptr_nonnull(strstr(e.cell[0].canon, "\nmethod.rank=9\n"));
+    ck_assert_ptr_nonnull(strstr(e.cell[0].canon, "method.alpha=11\n"));
+    ck_assert_int_eq(e.cell[0].train.batch, 8);
+    ck_assert(e.cell[1].train.clip == 7);
+    ck_assert_ptr_nonnull(strstr(e.cell[2].canon, "\nmethod.rank=5\n"));
+    ck_assert_ptr_nonnull(strstr(e.cell[2].task->set[0].file, "/sub/a.tsv"));
+    ck_assert_ptr_nonnull(strstr(e.cell[2].task->set[1].file, "/c.tsv"));
+    ck_assert_ptr_null(strstr(e.cell[2].task->set[1].file, "/sub/"));
+    put_file(sub, "first.ini",
+             "[experiment]\nmodel = mini\nmethods = lora\nseeds = 1\ntasks = mini_rte\n[train]\nlr = x\n");
+    put_file(root, "x.ini",
+             "[experiment]\nlike = second\nmethods = lora\ntasks = mini_rte\n[row other]\nlike = lora\n");
+    ck_fails(experiment_read(x, arena, &e), ST_USAGE, "/x.ini:5: section [row other]: 'other' is not in the list");
+    put_file(root, "x.ini", "[experiment]\nlike = second\ntasks = mini_rte\nmethods = lora\n");
+    ck_fails(experiment_read(x, arena, &e), ST_USAGE, "/sub/first.ini:7: option lr is 'x'");
 }
 END_TEST
 
@@ -231,6 +312,17 @@ static const struct {
     {HEAD "methods = none\n[train]\nlr = 1\n[task rte]\n", ":9: section [task rte]: 'rte' is not in the list `tasks`"},
     {HEAD "methods = none\n[train]\nlr = 1\n[row none task cola]\nmethod = lora\n",
      ":10: the method of a row cannot differ"},
+    {"[experiment]\nlike = x\n", "/x.ini:2: files are like files more than 8 deep: is one like itself?"},
+    {"[experiment]\nlike = nowhere\n", "/x.ini:2: no experiment file 'nowhere'"},
+    {HEAD "methods = lora\n[row lora]\nlike = lora\n", ":8: row 'lora' is like itself"},
+    {HEAD "methods = a\n[row a]\nlike = b\n[row b]\nlike = c\n[row c]\nmethod = lora\nlike = b\n",
+     ":13: row 'c' is like itself"},
+    {HEAD "methods = a\n[row a]\nlike = bse\n[row base]\nmethod = lora\n",
+     ":8: unknown row 'bse'; did you mean 'base'?"},
+    {HEAD "methods = a\n[row a]\nlike = b\n[row b]\nrank = 4\n", ":9: row 'b' is not the name of a method and needs"},
+    {HEAD "methods = lora\n[train]\nlr = 1\n[row lora task cola]\nlike = lora\n", ":10: the method of a row cannot"},
+    {HEAD "methods = a\ntune = 2\n[row a]\nlike = b\n[row b]\nmethod = lora\n[tune b]\nlr = 1, 2\n",
+     ":12: section [tune b]: 'b' is not in the list `methods`"},
     {HEAD "methods = none\n[task cola]\nformat = tsv\n", ":7: 'cola' is a built-in task"},
 };
 enum { REFUSED = sizeof refused / sizeof refused[0] };
@@ -262,7 +354,7 @@ START_TEST(survives_every_failed_allocation)
 }
 END_TEST
 
-PG_TESTS(TEST(spans_the_grid), TEST(later_sections_win), TEST(id_text_is_canonical),
-         TEST(tuned_rows_have_cells_on_both_kinds_of_seeds), TEST(line_ends_comments_and_marks),
-         TEST(missing_folders_are_told_apart), TEST(users_task), LOOP_TEST(refuses, 0, REFUSED),
-         TEST(survives_every_failed_allocation))
+PG_TESTS(TEST(spans_the_grid), TEST(later_sections_win), TEST(rows_like_others), TEST(files_like_others),
+         TEST(id_text_is_canonical), TEST(tuned_rows_have_cells_on_both_kinds_of_seeds),
+         TEST(line_ends_comments_and_marks), TEST(missing_folders_are_told_apart), TEST(users_task),
+         LOOP_TEST(refuses, 0, REFUSED), TEST(survives_every_failed_allocation))

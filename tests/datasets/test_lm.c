@@ -30,7 +30,7 @@ static status make(const char *section)
     for (char *p = strtok_r(text, ";", &rest); p; p = strtok_r(NULL, ";", &rest), n++) {
         char *eq = strchr(p, '=');
         *eq = 0;
-        kv[n] = (struct key_value){p, eq + 1, 11 + n};
+        kv[n] = (struct key_value){p, eq + 1, ini, 11 + n};
     }
     return usertask_make("my", kv, n, ini, arena, &task);
 }

@@ -34,7 +34,7 @@ static status make(const char *section)
     for (char *p = strtok_r(text, ";", &rest); p; p = strtok_r(NULL, ";", &rest), n++) {
         char *eq = strchr(p, '=');
         *eq = 0;
-        kv[n] = (struct key_value){p, eq + 1, 11 + n};
+        kv[n] = (struct key_value){p, eq + 1, ini, 11 + n};
     }
     return usertask_make("my", kv, n, ini, arena, &task);
 }
@@ -189,7 +189,7 @@ END_TEST
 
 START_TEST(built_in_names_are_taken)
 {
-    struct key_value kv = {"format", "tsv", 3};
+    struct key_value kv = {"format", "tsv", ini, 3};
     begin();
     ck_fails(usertask_make("cola", &kv, 1, ini, arena, &task), ST_USAGE, "task 'cola' is built in");
     arena_free(arena);

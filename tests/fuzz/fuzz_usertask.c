@@ -23,15 +23,15 @@ enum { FORMS = sizeof form / sizeof form[0] };
 
 static status make(int k, struct arena *a, struct task **task)
 {
-    struct key_value kv[PAIRS + 2] = {{"train", "data", 1}, {"dev", "data", 2}};
-    int n = 2;
     const char *ini = arena_printf(a, "%s/fuzz.ini", fuzz_folder());
     if (!ini) return ST_MEMORY;
+    struct key_value kv[PAIRS + 2] = {{"train", "data", ini, 1}, {"dev", "data", ini, 2}};
+    int n = 2;
     for (int i = 0; i < PAIRS && form[k][i]; i++) {
         char *key = arena_strdup(a, form[k][i]), *value = key ? strchr(key, '=') : NULL;
         if (!value) return ST_MEMORY;
         *value = 0;
-        kv[n] = (struct key_value){key, value + 1, n + 1};
+        kv[n] = (struct key_value){key, value + 1, ini, n + 1};
         n++;
     }
     return usertask_make("fuzz", kv, n, ini, a, task);

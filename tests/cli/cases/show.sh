@@ -2,6 +2,6 @@ peftgrid show task mini_sst2
 peftgrid show store f32
 peftgrid show store nf4 | grep -c ' = '
 peftgrid show method qlora | grep -E 'preset|rank|block'
-peftgrid show experiment | head -n 12
+peftgrid show experiment | head -n 14
 peftgrid show method lora | grep rank
 peftgrid show train | grep -c ' = '
