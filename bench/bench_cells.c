@@ -111,11 +111,11 @@ static status train_step(struct work *w, struct phase *p, long step, const int *
                                 .base_lr = o->lr};
     struct arena_mark mark = arena_mark(w->arena);
     struct phase one = {0};
-    double penalty, norm, begin = progress_now();
+    double penalty, norm, begin = clock_seconds();
     lap_watch_start();
     TRY(gradients(w, step, index, n, &one));
     TRY(session_update(&w->session, &adamw, o->lr, o->clip, (uint64_t)step, &penalty, &norm));
-    one.seconds = progress_now() - begin;
+    one.seconds = clock_seconds() - begin;
     lap_watch_stop(one.lap);
     arena_reset(w->arena, mark);
     if (step < w->o->warmup) return ST_OK;
@@ -181,10 +181,10 @@ static status eval_batch(struct work *w, const struct tokens *part, struct phase
     for (int k = 0; k < part->n; k++) index[k] = k;
     TRY(batch_make(part, index, part->n, 0, part->n, target(w), w->arena, &b));
     struct phase one = {.tokens = b.tokens, .examples = b.n, .flops = batch_flops(&w->session, &b, false)};
-    double begin = progress_now();
+    double begin = clock_seconds();
     lap_watch_start();
     TRY(score_set(&job, w->arena, &outputs, &loss));
-    one.seconds = progress_now() - begin;
+    one.seconds = clock_seconds() - begin;
     lap_watch_stop(one.lap);
     if (timed) {
         add_batch(p, &one);

@@ -7,7 +7,7 @@
 #include <sys/resource.h>
 #include "bench/stats.h"
 #include "core/file.h"
-#include "core/progress.h"
+#include "core/lap.h"
 #include "core/system.h"
 
 static int ascending(const void *a, const void *b)
@@ -49,11 +49,11 @@ status measure(status (*fn)(void *ctx), void *ctx, const struct effort *e, struc
     int n = 0;
     NEW(seconds, scratch, MOST);
     for (int i = 0; i < warm_up; i++) TRY(fn(ctx));
-    begin = progress_now();
-    while (n < MOST && (n < e->repeats || progress_now() - begin < e->seconds)) {
-        double start = progress_now();
+    begin = clock_seconds();
+    while (n < MOST && (n < e->repeats || clock_seconds() - begin < e->seconds)) {
+        double start = clock_seconds();
         TRY(fn(ctx));
-        seconds[n++] = progress_now() - start;
+        seconds[n++] = clock_seconds() - start;
     }
     *out = measured_of(seconds, n, scratch);
     arena_reset(scratch, mark);

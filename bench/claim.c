@@ -8,7 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "core/file.h"
-#include "core/progress.h"
+#include "core/lap.h"
 #include "core/system.h"
 
 enum { OWNER_TEXT = 256 };
@@ -118,7 +118,7 @@ status claim_take(const char *dir, const char *key, struct claim *c, int *taken)
         if (*taken || st != ST_OK || round == 1 || !read_owner(c->path, text) || !stale(c->path, text)) continue;
         remove_stale(c->path, text);
     }
-    c->beaten = progress_now();
+    c->beaten = clock_seconds();
     if (!*taken) c->path[0] = 0;
     return st;
 }
@@ -132,7 +132,7 @@ void claim_clear(const char *dir, const char *key)
 
 void claim_beat(struct claim *c)
 {
-    double now = progress_now();
+    double now = clock_seconds();
     if (!c->path[0] || now - c->beaten < CLAIM_BEAT) return;
     sys_touch(c->path);
     c->beaten = now;

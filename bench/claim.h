@@ -12,7 +12,7 @@ enum { CLAIM_BEAT = 15, CLAIM_STALE = 120 }; /* seconds */
 
 struct claim {
     char path[PATH_MAX]; /* "" : not held */
-    double beaten;       /* progress_now() of the last renewal */
+    double beaten;       /* clock_seconds() of the last renewal */
 };
 
 /* <dir>/<key>.claim; *taken = 0 when another driver holds it. */

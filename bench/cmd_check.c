@@ -7,6 +7,7 @@
 #include "bench/paths.h"
 #include "bench/tuning.h"
 #include "core/file.h"
+#include "core/lap.h"
 #include "core/progress.h"
 #include "models/model.h"
 
@@ -161,7 +162,7 @@ static void check_cell(struct check *c, const struct cell *cell, int first_of_ta
     status st = arena ? check_start(cell) : ST_MEMORY;
     if (st == ST_OK) st = load_data(c, cell, arena, &data, first_of_task);
     if (st == ST_OK && !c->o->fast) {
-        if (progress_now() - c->begin > MEASURE_SECONDS) {
+        if (clock_seconds() - c->begin > MEASURE_SECONDS) {
             c->unmeasured++;
         } else if ((st = estimate_quietly(cell, &data, &est)) == ST_OK) {
             print_estimate(cell, &est);
@@ -215,7 +216,7 @@ static void print_cost(const struct check *c)
 static status run_check(const void *options, char **args, int count, struct arena *arena)
 {
     struct experiment e;
-    struct check c = {.o = options, .e = &e, .arena = arena, .begin = progress_now()};
+    struct check c = {.o = options, .e = &e, .arena = arena, .begin = clock_seconds()};
     const char *path;
     (void)count;
     TRY(experiment_find(args[0], arena, &path));

@@ -6,7 +6,7 @@
 #include "bench/scoring.h"
 #include "bench/train_loop.h"
 #include "bench/trainer.h"
-#include "core/progress.h"
+#include "core/lap.h"
 
 enum { REPEATS = 5 };
 static const double ENOUGH = 0.5; /* seconds */
@@ -61,12 +61,12 @@ static status one_step(struct probe *p, int longest, double *pass, double *updat
     const struct train_options *o = &p->cell->train;
     const struct adamw adamw = {.form = (enum adamw_form)o->adamw, .beta1 = o->beta1, .beta2 = o->beta2, .eps = o->eps};
     TRY(session_observe(&p->session, &batch));
-    double begin = progress_now();
+    double begin = clock_seconds();
     TRY(session_micro(&p->session, &batch, 0, 0, &loss));
-    double middle = progress_now();
+    double middle = clock_seconds();
     TRY(session_update(&p->session, &adamw, 0, o->clip, 0, &penalty, &norm));
     *pass = middle - begin;
-    *update = progress_now() - middle;
+    *update = clock_seconds() - middle;
     *tokens = batch.tokens;
     return ST_OK;
 }
@@ -83,9 +83,9 @@ static status one_evaluation(struct probe *p, double *seconds)
                                 .task = set->task,
                                 .tokens = &part,
                                 .eval_batch = p->plan.eval_batch};
-    double begin = progress_now();
+    double begin = clock_seconds();
     TRY(score_set(&job, p->arena, &outputs, NULL));
-    *seconds = (progress_now() - begin) / (double)part.offset[part.n];
+    *seconds = (clock_seconds() - begin) / (double)part.offset[part.n];
     return ST_OK;
 }
 
@@ -99,15 +99,15 @@ static void count(struct probe *p)
 /* Short ones are repeated and the fastest counts: on a busy machine a single one says little. */
 static status measure_speed(struct probe *p, double *pass, double *update, double *tokens, double *eval)
 {
-    double t[2], seconds, begin = progress_now();
+    double t[2], seconds, begin = clock_seconds();
     *pass = *update = *eval = INFINITY;
-    for (int i = 0; i < REPEATS && (i == 0 || progress_now() - begin < ENOUGH); i++) {
+    for (int i = 0; i < REPEATS && (i == 0 || clock_seconds() - begin < ENOUGH); i++) {
         TRY(one_step(p, 0, &t[0], &t[1], tokens));
         *pass = fmin(*pass, t[0]);
         *update = fmin(*update, t[1]);
     }
-    begin = progress_now();
-    for (int i = 0; i < REPEATS && (i == 0 || progress_now() - begin < ENOUGH); i++) {
+    begin = clock_seconds();
+    for (int i = 0; i < REPEATS && (i == 0 || clock_seconds() - begin < ENOUGH); i++) {
         TRY(one_evaluation(p, &seconds));
         *eval = fmin(*eval, seconds);
     }

@@ -12,6 +12,7 @@
 #include "bench/grid_child.h"
 #include "bench/grid_eta.h"
 #include "core/file.h"
+#include "core/lap.h"
 #include "core/parallel.h"
 #include "core/sha256.h"
 #include "core/text.h"
@@ -128,7 +129,7 @@ static status end_cell(struct grid *g, int slot)
     struct child *c = &g->child[slot];
     char time_text[32];
     const char *label = cell_at(g, c->cell)->label;
-    double seconds = progress_now() - c->started;
+    double seconds = clock_seconds() - c->started;
     child_finish(c);
     claim_drop(&g->claim[slot]);
     g->running--;
@@ -165,8 +166,8 @@ static int next_cell(struct grid *g)
 {
     for (int i = 0; i < g->count; i++)
         if (g->state[i] == WAITING) return i;
-    if (progress_now() < g->retry) return -1;
-    g->retry = progress_now() + RETRY_EVERY;
+    if (clock_seconds() < g->retry) return -1;
+    g->retry = clock_seconds() + RETRY_EVERY;
     for (int i = 0; i < g->count; i++)
         if (g->state[i] == ELSEWHERE) g->state[i] = WAITING;
     for (int i = 0; i < g->count; i++)
@@ -195,7 +196,7 @@ static status start_cell(struct grid *g, int slot, int i)
         return st;
     }
     g->state[i] = RUNNING;
-    g->told[slot] = progress_now();
+    g->told[slot] = clock_seconds();
     g->running++;
     return ST_OK;
 }
@@ -215,8 +216,8 @@ static void tell_plainly(struct grid *g, int slot)
 {
     char rest[32];
     const struct child *c = &g->child[slot];
-    if (progress_now() - g->told[slot] < PLAIN_EVERY || g->progress.mode != PROGRESS_PLAIN || !c->training) return;
-    g->told[slot] = progress_now();
+    if (clock_seconds() - g->told[slot] < PLAIN_EVERY || g->progress.mode != PROGRESS_PLAIN || !c->training) return;
+    g->told[slot] = clock_seconds();
     progress_time(grid_eta_left(&g->eta, g->child, g->o->jobs), rest, sizeof rest);
     const char *label = cell_at(g, c->cell)->label;
     if (strcmp(c->last.phase, "score") == 0)
@@ -271,7 +272,7 @@ static void listen(struct grid *g)
  * are killed: what they kept before is still there. */
 static void stop_children(struct grid *g)
 {
-    int at_once = times_caught > 1 || (g->stopped && progress_now() - g->told_to_stop >= GRACE);
+    int at_once = times_caught > 1 || (g->stopped && clock_seconds() - g->told_to_stop >= GRACE);
     if (g->stopped > at_once) return;
     if (!at_once && g->running > 0)
         progress_say(&g->progress, "stopping: running cells keep their state after the step they are in; "
@@ -279,7 +280,7 @@ static void stop_children(struct grid *g)
     for (int slot = 0; slot < g->o->jobs; slot++)
         if (g->child[slot].pid) kill(g->child[slot].pid, at_once ? SIGKILL : SIGTERM);
     g->stopped = 1 + at_once;
-    g->told_to_stop = progress_now();
+    g->told_to_stop = clock_seconds();
 }
 
 static status work(struct grid *g)
@@ -347,7 +348,7 @@ status grid_run(const struct experiment *e, const struct grid_options *o, const 
     sigaction(SIGPIPE, &ignore, &pipe_old); /* a closed terminal or pipe must not end a long grid */
     progress_start(&g->progress, o->progress);
     status st = work(g);
-    out->seconds = progress_now() - g->progress.started;
+    out->seconds = clock_seconds() - g->progress.started;
     progress_end(&g->progress);
     progress_say(&g->progress, "%d of %d cells in %s", g->ended, count,
                  progress_time(out->seconds, time_text, sizeof time_text));

@@ -8,7 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include "bench/stop.h"
-#include "core/progress.h"
+#include "core/lap.h"
 #include "core/system.h"
 
 /* ---- the cell's side ---- */
@@ -30,7 +30,7 @@ static void send_report(const struct sender *s, const struct child_report *r)
 static void on_progress(void *ctx, const char *phase, long done, long total, double loss)
 {
     struct sender *s = ctx;
-    double now = progress_now();
+    double now = clock_seconds();
     if (s->sent > 0 && now - s->sent < 0.1 && done < total) return;
     s->sent = now;
     if (strcmp(phase, "eval") != 0) s->train = (struct child_report){.done = done, .total = total, .loss = loss};
@@ -124,7 +124,7 @@ status child_start(struct child *c, const struct cell *cell, int index, grid_cel
         close(error[0]);
         return fail(ST_IO, "cannot start a process: %s", strerror(why));
     }
-    *c = (struct child){.pid = pid, .cell = index, .reports = report[0], .errors = error[0], .started = progress_now()};
+    *c = (struct child){.pid = pid, .cell = index, .reports = report[0], .errors = error[0], .started = clock_seconds()};
     return ST_OK;
 }
 

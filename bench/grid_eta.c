@@ -2,6 +2,7 @@
 
 #include <string.h>
 #include "bench/grid_child.h"
+#include "core/lap.h"
 #include "core/progress.h"
 
 status grid_eta_init(struct grid_eta *t, const struct experiment *e, const int *index, int count, struct arena *arena)
@@ -49,7 +50,7 @@ void grid_eta_end(struct grid_eta *t, int cell, double seconds)
 /* Whole duration of a running cell, from how far it is; negative: too early to tell. */
 static double duration(const struct child *c)
 {
-    double elapsed = progress_now() - c->started;
+    double elapsed = clock_seconds() - c->started;
     double rest = c->last.total > 0 ? progress_eta((double)c->last.done, (double)c->last.total, elapsed) : -1;
     return rest < 0 ? -1 : elapsed + rest;
 }
@@ -76,7 +77,7 @@ double grid_eta_left(const struct grid_eta *t, const struct child *child, int jo
         if (t->over[i]) continue;
         double whole = c && duration(c) > 0 ? duration(c) : expected(t, i, running);
         if (whole < 0) return -1;
-        double rest = c ? whole - (progress_now() - c->started) : whole;
+        double rest = c ? whole - (clock_seconds() - c->started) : whole;
         left += rest > 0 ? rest : 0;
         busy++;
     }

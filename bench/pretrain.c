@@ -2,6 +2,7 @@
 
 #include "bench/schedule.h"
 #include "bench/session.h"
+#include "core/lap.h"
 #include "core/parallel.h"
 
 #define FIELD(x) offsetof(struct pretrain_options, x)
@@ -99,7 +100,7 @@ static status one_step(struct pretraining *p, int step, struct arena *arena, dou
 static void report(struct pretraining *p, int done, double loss)
 {
     const struct pretrain_options *o = p->o;
-    double elapsed = progress_now() - p->progress->started;
+    double elapsed = clock_seconds() - p->progress->started;
     char left[32];
     p->window_loss += loss;
     if (done > o->steps - (o->steps + 9) / 10) {
@@ -137,7 +138,7 @@ status pretrain_run(const struct pretrain_options *o, struct progress *progress,
     progress_end(progress);
     if (st == ST_OK) st = pretrain_save(o, p.session.model, arena);
     *result = (struct pretrain_result){.loss = p.late_steps ? p.late_loss / p.late_steps : 0,
-                                       .seconds = progress_now() - progress->started,
+                                       .seconds = clock_seconds() - progress->started,
                                        .tokens = p.tokens};
     close_all(&p);
     return st;

@@ -3,6 +3,7 @@
 #include <string.h>
 #include "bench/checkpoint_file.h"
 #include "bench/train_loop.h"
+#include "core/lap.h"
 
 /* Writing takes at most this part of a run's time, however large the state is. */
 static const double largest_share = 0.05;
@@ -22,7 +23,7 @@ static struct counts counts_of(const struct training *t)
                            .traces = t->trace.times,
                            .train_seconds = t->curves.train_seconds,
                            .eval_seconds = t->curves.eval_seconds,
-                           .seconds = t->curves.earlier + seconds_now() - t->begin,
+                           .seconds = t->curves.earlier + clock_seconds() - t->begin,
                            .peak = t->trace.peak};
 }
 
@@ -155,10 +156,10 @@ static status write_now(struct run_keeper *c, const struct training *t)
 {
     struct arena *arena = arena_new("a checkpoint");
     if (!arena) return ST_MEMORY;
-    double begin = seconds_now();
+    double begin = clock_seconds();
     status st = write_state(c, t, arena);
     arena_free(arena);
-    c->written = seconds_now(); /* also after a failure: the next try is not at once */
+    c->written = clock_seconds(); /* also after a failure: the next try is not at once */
     c->took = c->written - begin;
     if (st == ST_OK) c->step = t->curves.done;
     return st;
@@ -167,7 +168,7 @@ static status write_now(struct run_keeper *c, const struct training *t)
 static bool is_time(const struct run_keeper *c, long done)
 {
     if (c->every_steps > 0 && done % c->every_steps == 0) return true;
-    double since = seconds_now() - c->written;
+    double since = clock_seconds() - c->written;
     return c->every_seconds > 0 && since >= c->every_seconds && since >= c->took / largest_share;
 }
 
@@ -322,7 +323,7 @@ status run_keeper_open(struct run_keeper *c, const char *folder, const char *id,
                              .every_steps = o->checkpoint_steps,
                              .every_seconds = 60 * o->checkpoint_minutes,
                              .step = -1,
-                             .written = seconds_now()};
+                             .written = clock_seconds()};
     TRY(remove_halves(folder, id, arena));
     c->path = arena_printf(arena, "%s/%s.ckpt", folder, id);
     c->previous = arena_printf(arena, "%s/%s.ckpt.1", folder, id);

@@ -12,6 +12,7 @@
 #include "bench/provenance.h"
 #include "bench/run_list.h"
 #include "core/gemm_bf16.h"
+#include "core/lap.h"
 #include "core/parallel.h"
 #include "core/sha256.h"
 
@@ -98,7 +99,7 @@ static status record_provenance(struct arena *scratch, struct record *r)
 
 static status record_environment(const struct run_facts *f, struct arena *scratch, struct record *r)
 {
-    double now = seconds_now() - f->begin, earlier = f->training ? f->training->curves.earlier : 0;
+    double now = clock_seconds() - f->begin, earlier = f->training ? f->training->curves.earlier : 0;
     if (f->experiment) TRY(record_string(r, "environment/experiment", f->experiment));
     TRY(record_string(r, "environment/label", f->cell->label));
     if (f->cell->tuning) TRY(record_string(r, "environment/tuning", f->cell->tuning));

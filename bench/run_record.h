@@ -12,7 +12,7 @@ struct run_facts { /* what is known about a run, as far as it got */
     const struct training *training;
     const char *experiment;   /* name, for the environment */
     const char *adapter_path; /* NULL: not saved */
-    double begin;             /* seconds_now() at the start */
+    double begin;             /* clock_seconds() at the start */
 };
 
 /* Everything of a finished run. scratch must not be the record's arena. */

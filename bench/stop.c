@@ -1,10 +1,10 @@
 #include "bench/stop.h"
+#include "core/lap.h"
 
 #include <signal.h>
-#include "core/progress.h"
 
 static volatile sig_atomic_t asked; /* the signal */
-static double limit, deadline;      /* minutes; progress_now() */
+static double limit, deadline;      /* minutes; clock_seconds() */
 
 void stop_ask(int number)
 {
@@ -20,7 +20,7 @@ void stop_on_signal(int number)
 void stop_after(double minutes)
 {
     limit = minutes;
-    deadline = progress_now() + 60 * minutes;
+    deadline = clock_seconds() + 60 * minutes;
 }
 
 status stop_check_signal(void)
@@ -32,6 +32,6 @@ status stop_check_signal(void)
 status stop_check(void)
 {
     TRY(stop_check_signal());
-    FAIL_IF(limit > 0 && progress_now() >= deadline, ST_INTERRUPTED, "time_limit = %g minutes is reached", limit);
+    FAIL_IF(limit > 0 && clock_seconds() >= deadline, ST_INTERRUPTED, "time_limit = %g minutes is reached", limit);
     return ST_OK;
 }

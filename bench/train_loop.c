@@ -1,15 +1,8 @@
 #include "bench/train_loop.h"
 
 #include <math.h>
-#include <time.h>
 #include "bench/stop.h"
-
-double seconds_now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
+#include "core/lap.h"
 
 status plan_make(const struct train_options *o, int examples, struct plan *p)
 {
@@ -111,7 +104,7 @@ static status one_step(struct training *t, long step, const int *order)
                                 .eps = o->eps,
                                 .weight_decay = o->weight_decay,
                                 .base_lr = o->lr};
-    double begin = seconds_now();
+    double begin = clock_seconds();
     int examples = t->data->train.tokens.n, at = (int)(step % t->plan.per_epoch) * t->plan.batch;
     int n = examples - at < t->plan.batch ? examples - at : t->plan.batch;
     c->lr[step] = schedule_rate((enum schedule)o->schedule, o->lr, t->plan.warmup, t->plan.steps, step);
@@ -121,18 +114,18 @@ static status one_step(struct training *t, long step, const int *order)
     if (st == ST_OK)
         st = session_update(t->session, &adamw, c->lr[step], o->clip, (uint64_t)step, &c->penalty[step],
                             &c->grad_norm[step]);
-    c->train_seconds += seconds_now() - begin;
+    c->train_seconds += clock_seconds() - begin;
     return st;
 }
 
 static status evaluate_now(struct training *t, long done)
 {
-    double begin = seconds_now();
+    double begin = clock_seconds();
     if (t->progress && done > 0) t->progress(t->progress_ctx, "eval", done, t->plan.steps, t->curves.loss[done - 1]);
     status st =
         history_evaluate(&t->history, t->session, t->plan.eval_batch, done, (double)done / (double)t->plan.per_epoch);
     trace_add(&t->trace, t->session, done);
-    t->curves.eval_seconds += seconds_now() - begin;
+    t->curves.eval_seconds += clock_seconds() - begin;
     return st;
 }
 

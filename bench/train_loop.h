@@ -35,7 +35,7 @@ struct training {
     struct run_keeper *keeper; /* NULL: the run is not kept */
     struct plan plan;
     enum batch_target target;
-    double begin; /* seconds_now() at the start of the process */
+    double begin; /* clock_seconds() at the start of the process */
     struct curves curves;
     struct history history;
     struct trace trace;
@@ -46,7 +46,5 @@ status training_init(struct training *, const struct task *);
 /* Trains to the end, from where an earlier process stopped. ST_DIVERGED: the curves hold what happened before (and the
  * loss that was no number). ST_INTERRUPTED: asked to stop (bench/stop.h). */
 status training_run(struct training *);
-
-double seconds_now(void); /* monotonic */
 
 #endif

@@ -10,6 +10,7 @@
 #include "bench/train_loop.h"
 #include "core/file.h"
 #include "core/gemm.h"
+#include "core/lap.h"
 #include "core/parallel.h"
 
 struct cell_work {
@@ -226,7 +227,7 @@ static status run_cell(struct cell_work *w, progress_fn *progress, void *ctx, st
 status cell_run(const struct cell *cell, const struct run_paths *paths, progress_fn *progress, void *ctx,
                 struct arena *arena, int *skipped, const char **out_path)
 {
-    struct cell_work w = {.cell = cell, .paths = paths, .begin = seconds_now()};
+    struct cell_work w = {.cell = cell, .paths = paths, .begin = clock_seconds()};
     *skipped = 0;
     w.arena = arena_new("a cell");
     w.records = arena_new("a record");

@@ -3,13 +3,20 @@
 
 #include <stdbool.h>
 #include <string.h>
-#include "core/progress.h"
+#include <time.h>
 
 static struct {
     bool on;
     enum lap now;
     double since, seconds[LAPS];
 } watch;
+
+double clock_seconds(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
 
 const char *lap_name(enum lap l)
 {
@@ -19,7 +26,7 @@ const char *lap_name(enum lap l)
 
 static void turn_to(enum lap l)
 {
-    double t = progress_now();
+    double t = clock_seconds();
     watch.seconds[watch.now] += t - watch.since;
     watch.since = t;
     watch.now = l;
@@ -28,7 +35,7 @@ static void turn_to(enum lap l)
 void lap_watch_start(void)
 {
     memset(&watch, 0, sizeof watch);
-    watch.since = progress_now();
+    watch.since = clock_seconds();
     watch.on = true;
 }
 

@@ -4,6 +4,8 @@
 #ifndef PG_CORE_LAP_H
 #define PG_CORE_LAP_H
 
+double clock_seconds(void); /* monotonic */
+
 enum lap {
     LAP_OTHER,
     LAP_LAYERS,    /* products of the base layers and of a language model's output layer */

@@ -6,15 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <time.h>
 #include <unistd.h>
-
-double progress_now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
+#include "core/lap.h"
 
 static int terminal_columns(void)
 {
@@ -29,7 +22,7 @@ void progress_start(struct progress *p, enum progress_mode mode)
         int rewritable = isatty(STDERR_FILENO) && term && strcmp(term, "dumb") != 0;
         mode = rewritable ? PROGRESS_LINE : PROGRESS_PLAIN;
     }
-    *p = (struct progress){.mode = mode, .started = progress_now(), .drawn = -1};
+    *p = (struct progress){.mode = mode, .started = clock_seconds(), .drawn = -1};
 }
 
 static void wipe(struct progress *p)
@@ -43,7 +36,7 @@ void progress_status(struct progress *p, const char *fmt, ...)
 {
     char line[512];
     va_list ap;
-    double now = progress_now();
+    double now = clock_seconds();
     if (p->mode != PROGRESS_LINE || (p->drawn >= 0 && now - p->drawn < 0.1)) return;
     p->drawn = now;
     va_start(ap, fmt);

@@ -10,13 +10,12 @@ enum progress_mode { PROGRESS_AUTO, PROGRESS_LINE, PROGRESS_PLAIN, PROGRESS_NONE
 
 struct progress {
     enum progress_mode mode; /* never AUTO */
-    double started, drawn;   /* seconds, progress_now() */
+    double started, drawn;   /* seconds, clock_seconds() */
     int width;               /* columns now on the status line; 0: nothing to wipe */
 };
 
 /* AUTO becomes LINE when stderr is a terminal that can rewrite a line, else PLAIN. */
 void progress_start(struct progress *, enum progress_mode);
-double progress_now(void); /* monotonic seconds */
 
 /* The status line: LINE mode only, at most ten times a second, cut to the terminal's width. */
 void progress_status(struct progress *, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -97,15 +97,16 @@ const struct task *task_find(const char *name);
  * they have options of their own.
  *
  * Errors begin with "file:line: "; a misspelt key gets a suggestion. Keys of the section that are not in
- * usertask_option_table (training options) are the caller's: it passes only the rest. ini_path: the file of the section's
- * heading. */
+ * usertask_option_table (training options) are the caller's: it passes only the rest. ini_path: the file of the
+ * section's heading. */
 struct key_value {
     const char *key, *value, *path; /* path: the file it stands in */
     int line;
 };
 /* "file:line" of a key, for messages; of the first key where it is absent, `otherwise` where there is none. */
 const char *key_place(const struct key_value *, int count, const char *key, const char *otherwise, struct arena *);
-/* A file as a key names it: below the folder of the experiment file the key stands in, unless absolute. NULL: no memory. */
+/* A file as a key names it: below the folder of the experiment file the key stands in, unless absolute. NULL: no
+ * memory. */
 const char *key_file(const struct key_value *, int count, const char *key, const char *file, struct arena *);
 
 extern const struct option usertask_option_table[];

@@ -14,8 +14,8 @@
 #include <time.h>
 #include "bench/preset.h"
 #include "bench/session.h"
+#include "core/lap.h"
 #include "core/parallel.h"
-#include "core/progress.h"
 #include "models/stored_file.h"
 #include "tools/tool.h"
 
@@ -155,13 +155,13 @@ static status train(struct job *j)
     for (int step = 0; step < j->o->steps; step++) {
         struct arena_mark mark = arena_mark(j->arena);
         struct batch b;
-        double loss = 0, penalty, norm, begin = progress_now();
+        double loss = 0, penalty, norm, begin = clock_seconds();
         TRY(random_batch(j, step, &b));
         if (step == 0) TRY(session_observe(&j->session, &b));
         TRY(session_micro(&j->session, &b, (uint64_t)step, 0, &loss));
         TRY(session_update(&j->session, &adamw, 2e-4, 0.3, (uint64_t)step, &penalty, &norm));
         printf("step %d: %.1f s, loss %.4f; private memory so far %.2f GB, mapped pages %.2f GB\n", step + 1,
-               progress_now() - begin, loss, j->watch.anon / 1e9, j->watch.file / 1e9);
+               clock_seconds() - begin, loss, j->watch.anon / 1e9, j->watch.file / 1e9);
         fflush(stdout);
         arena_reset(j->arena, mark);
     }
@@ -189,9 +189,9 @@ static void report(struct job *j)
 
 static status measure(struct job *j, const char *folder)
 {
-    double begin = progress_now();
+    double begin = clock_seconds();
     TRY(open_session(j, folder));
-    printf("opened in %.1f s; private memory so far %.2f GB, mapped pages %.2f GB\n", progress_now() - begin,
+    printf("opened in %.1f s; private memory so far %.2f GB, mapped pages %.2f GB\n", clock_seconds() - begin,
            j->watch.anon / 1e9, j->watch.file / 1e9);
     fflush(stdout);
     TRY(train(j));

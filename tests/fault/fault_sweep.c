@@ -1,9 +1,9 @@
 #include "tests/fault/fault_sweep.h"
+#include "core/lap.h"
 
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include "core/progress.h"
 
 enum { SHOWN = 6, ENDLESS = 1 << 30 };
 
@@ -108,7 +108,7 @@ int sweep_job(struct bench *b, const struct job *job, const struct sweep *s)
 {
     struct arena *whole = arena_new("a reference"), *arena = arena_new("a try");
     struct reference ref;
-    double begin = progress_now();
+    double begin = clock_seconds();
     long tried = 0, told = 0, bad = 0;
     int past = 0, good = reference_make(b, job, whole, &ref);
     long events = good ? count_events(b, job, s, whole) : 0, step = s->most && events > s->most ? events / s->most : 1;
@@ -129,7 +129,7 @@ int sweep_job(struct bench *b, const struct job *job, const struct sweep *s)
     arena_free(whole);
     good = good && bad == 0 && (tried > 0 || events == 0);
     printf("%s %s %s: %ld tried of %ld, %ld told, %ld borne, %ld wrong; %.0f s\n", good ? "PASS" : "FAIL", s->name,
-           job->name, tried, events, told, tried - told, bad, progress_now() - begin);
+           job->name, tried, events, told, tried - told, bad, clock_seconds() - begin);
     fflush(stdout);
     return good;
 }
