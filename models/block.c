@@ -243,37 +243,10 @@ bool block_needs_input(const struct block *b)
     return site_needs_input(b->query) || site_needs_input(b->key) || site_needs_input(b->value);
 }
 
-static status zero_new(struct arena *arena, int rows, int cols, struct mat *m)
-{
-    TRY(mat_new(arena, rows, cols, m));
-    op_zero(m);
-    return ST_OK;
-}
-
 static status maybe_new(bool wanted, struct arena *arena, int rows, int cols, struct mat *m)
 {
     *m = (struct mat){0};
     return wanted ? mat_new(arena, rows, cols, m) : ST_OK;
-}
-
-static struct mat *if_wanted(struct mat *m)
-{
-    return m->a ? m : NULL;
-}
-
-/* Gradient of a sublayer's output from that of the residual sum: through the point and the dropout, in a copy. */
-static status enter_sublayer(const struct block_pass *c, const struct drop *drop, struct use *point,
-                             const struct mat *raw, const struct mat *dsum, struct mat *d)
-{
-    if (point->site->ops) {
-        TRY(zero_new(c->pass->scratch, dsum->rows, dsum->cols, d));
-        TRY(site_backward(point, raw, dsum, d));
-    } else {
-        TRY(mat_new(c->pass->scratch, dsum->rows, dsum->cols, d));
-        op_copy(dsum, d);
-    }
-    drop_apply(drop, c->pass, c->rows->row_key, d);
-    return ST_OK;
 }
 
 /* dout: gradient of the block's output, becomes that of y, the attention sublayer's output. */
@@ -285,13 +258,13 @@ static status feed_forward_backward(const struct block *b, const struct block_pa
     struct mat d, dmiddle = {0}, active = {0}, y = {0};
     int rows = dout->rows;
     TRY(norm_backward(&b->ffn_norm, pass, &s->ffn_sum, s->ffn_stats, dout, dout));
-    TRY(enter_sublayer(c, &b->ffn_drop, &s->after_ffn, &s->ffn_raw, dout, &d));
+    TRY(sublayer_backward(c->pass, c->rows, &b->ffn_drop, &s->after_ffn, &s->ffn_raw, dout, &d));
     if (site_needs_input(b->ffn_out)) {
         TRY(mat_new(pass->scratch, rows, b->ffn_in->out, &active));
         op_activation(b->act, &s->ffn_in_out, &active);
     }
-    if (w->middle) TRY(zero_new(pass->scratch, rows, b->ffn_in->out, &dmiddle));
-    if (w->middle || site_trains(b->ffn_out)) TRY(site_backward(&s->ffn_out, &active, &d, if_wanted(&dmiddle)));
+    if (w->middle) TRY(mat_zeros(pass->scratch, rows, b->ffn_in->out, &dmiddle));
+    if (w->middle || site_trains(b->ffn_out)) TRY(site_backward(&s->ffn_out, &active, &d, mat_wanted(&dmiddle)));
     if (w->middle) {
         op_activation_backward(b->act, &s->ffn_in_out, &dmiddle, &dmiddle);
         if (site_needs_input(b->ffn_in)) {
@@ -311,9 +284,9 @@ static status table_backward(const struct block *b, const struct block_pass *c, 
     struct arena_mark mark = arena_mark(c->pass->scratch);
     struct mat table, d = {0};
     TRY(dropped_table(b, c, &table));
-    if (dtable->a) TRY(zero_new(c->pass->scratch, dtable->rows, dtable->cols, &d));
-    if (g->rel_k.a) TRY(site_backward(&s->rel_key, &table, &g->rel_k, if_wanted(&d)));
-    if (g->rel_q.a) TRY(site_backward(&s->rel_query, &table, &g->rel_q, if_wanted(&d)));
+    if (dtable->a) TRY(mat_zeros(c->pass->scratch, dtable->rows, dtable->cols, &d));
+    if (g->rel_k.a) TRY(site_backward(&s->rel_key, &table, &g->rel_k, mat_wanted(&d)));
+    if (g->rel_q.a) TRY(site_backward(&s->rel_query, &table, &g->rel_q, mat_wanted(&d)));
     if (dtable->a) {
         drop_apply(&b->table_drop, c->pass, c->rel->row_key, &d);
         op_add(&d, dtable);
@@ -327,9 +300,9 @@ static status query_backward(const struct block_pass *c, const struct mat *x, st
 {
     struct mat xq = {0}, dxq = {0};
     if (x->a) TRY(rows_take(c->rows, x, c->pass->scratch, &xq));
-    if (!c->rows->at) return site_backward(&s->query, &xq, dq, if_wanted(dx));
-    if (dx->a) TRY(zero_new(c->pass->scratch, dq->rows, dx->cols, &dxq));
-    TRY(site_backward(&s->query, &xq, dq, if_wanted(&dxq)));
+    if (!c->rows->at) return site_backward(&s->query, &xq, dq, mat_wanted(dx));
+    if (dx->a) TRY(mat_zeros(c->pass->scratch, dq->rows, dx->cols, &dxq));
+    TRY(site_backward(&s->query, &xq, dq, mat_wanted(&dxq)));
     if (dx->a) rows_add(c->rows, &dxq, dx);
     return ST_OK;
 }
@@ -345,9 +318,10 @@ static status attend_backward(const struct block *b, const struct block_pass *c,
     struct attention_grads g;
     struct mat d, dcontext = {0};
     TRY(norm_backward(&b->attn_norm, pass, &s->attn_sum, s->attn_stats, dy, dy));
-    TRY(enter_sublayer(c, &b->attn_drop, &s->after_attn, &s->attn_raw, dy, &d));
-    if (w->context) TRY(zero_new(pass->scratch, rows, width, &dcontext));
-    if (w->context || site_trains(b->attn_out)) TRY(site_backward(&s->attn_out, &s->context, &d, if_wanted(&dcontext)));
+    TRY(sublayer_backward(c->pass, c->rows, &b->attn_drop, &s->after_attn, &s->attn_raw, dy, &d));
+    if (w->context) TRY(mat_zeros(pass->scratch, rows, width, &dcontext));
+    if (w->context || site_trains(b->attn_out))
+        TRY(site_backward(&s->attn_out, &s->context, &d, mat_wanted(&dcontext)));
     if (dx->a) {
         op_zero(dx);
         rows_add(c->rows, dy, dx);
@@ -361,8 +335,8 @@ static status attend_backward(const struct block *b, const struct block_pass *c,
         TRY(maybe_new(w->rel_q, pass->scratch, s->rel_q.rows, s->rel_q.cols, &g.rel_q));
         TRY(attention_backward(&b->attn, pass, c->plan, &data, &dcontext, &g));
         if (w->q) TRY(query_backward(c, x, s, &g.q, dx));
-        if (w->k) TRY(site_backward(&s->key, x, &g.k, if_wanted(dx)));
-        if (w->v) TRY(site_backward(&s->value, x, &g.v, if_wanted(dx)));
+        if (w->k) TRY(site_backward(&s->key, x, &g.k, mat_wanted(dx)));
+        if (w->v) TRY(site_backward(&s->value, x, &g.v, mat_wanted(dx)));
         if (w->rel_k || w->rel_q) TRY(table_backward(b, c, s, &g, dtable));
     }
     arena_reset(pass->scratch, mark);

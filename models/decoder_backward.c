@@ -24,33 +24,6 @@ static struct wants wants_of(const struct decoder_block *b, bool dx)
     return w;
 }
 
-static status zero_new(struct arena *arena, int rows, int cols, struct mat *m)
-{
-    TRY(mat_new(arena, rows, cols, m));
-    op_zero(m);
-    return ST_OK;
-}
-
-static struct mat *if_wanted(struct mat *m)
-{
-    return m->a ? m : NULL;
-}
-
-/* Gradient of a sublayer's output from that of the residual sum: through the point and the dropout, in a copy. */
-static status leave(const struct decoder_pass *c, const struct drop *drop, struct use *point, const struct mat *raw,
-                    const struct mat *dsum, struct mat *d)
-{
-    if (point->site->ops) {
-        TRY(zero_new(c->pass->scratch, dsum->rows, dsum->cols, d));
-        TRY(site_backward(point, raw, dsum, d));
-    } else {
-        TRY(mat_new(c->pass->scratch, dsum->rows, dsum->cols, d));
-        op_copy(dsum, d);
-    }
-    drop_apply(drop, c->pass, c->rows->row_key, d);
-    return ST_OK;
-}
-
 /* u: the feed-forward's input; a NULL when no site needs it. du += ; a NULL: not wanted. */
 static status feed_forward_backward(const struct decoder_block *b, const struct decoder_pass *c, const struct wants *w,
                                     const struct mat *u, struct decoder_saved *s, const struct mat *dout,
@@ -60,7 +33,7 @@ static status feed_forward_backward(const struct decoder_block *b, const struct 
     struct arena_mark mark = arena_mark(pass->scratch);
     struct mat d, active = {0}, dactive = {0}, dgate;
     int rows = dout->rows, wide = b->up->out;
-    TRY(leave(c, &b->ffn_drop, &s->after_ffn, &s->ffn_raw, dout, &d));
+    TRY(sublayer_backward(c->pass, c->rows, &b->ffn_drop, &s->after_ffn, &s->ffn_raw, dout, &d));
     if (site_needs_input(b->ffn_out)) {
         TRY(mat_new(pass->scratch, rows, wide, &active));
         if (b->gate)
@@ -68,16 +41,16 @@ static status feed_forward_backward(const struct decoder_block *b, const struct 
         else
             op_activation(b->act, &s->up_out, &active);
     }
-    if (w->middle) TRY(zero_new(pass->scratch, rows, wide, &dactive));
-    if (w->middle || site_trains(b->ffn_out)) TRY(site_backward(&s->ffn_out, &active, &d, if_wanted(&dactive)));
+    if (w->middle) TRY(mat_zeros(pass->scratch, rows, wide, &dactive));
+    if (w->middle || site_trains(b->ffn_out)) TRY(site_backward(&s->ffn_out, &active, &d, mat_wanted(&dactive)));
     if (w->middle && b->gate) {
         TRY(mat_new(pass->scratch, rows, wide, &dgate));
         op_gated_backward(b->act, &s->gate_out, &s->up_out, &dactive, &dgate, &dactive);
-        if (du->a || site_trains(b->gate)) TRY(site_backward(&s->gate, u, &dgate, if_wanted(du)));
+        if (du->a || site_trains(b->gate)) TRY(site_backward(&s->gate, u, &dgate, mat_wanted(du)));
     } else if (w->middle) {
         op_activation_backward(b->act, &s->up_out, &dactive, &dactive);
     }
-    if (w->middle && (du->a || site_trains(b->up))) TRY(site_backward(&s->up, u, &dactive, if_wanted(du)));
+    if (w->middle && (du->a || site_trains(b->up))) TRY(site_backward(&s->up, u, &dactive, mat_wanted(du)));
     arena_reset(pass->scratch, mark);
     return ST_OK;
 }
@@ -87,9 +60,9 @@ static status query_backward(const struct decoder_pass *c, struct use *use, cons
                              struct mat *du)
 {
     struct mat part = {0};
-    if (!c->rows->at) return site_backward(use, uq, dq, if_wanted(du));
-    if (du->a) TRY(zero_new(c->pass->scratch, dq->rows, du->cols, &part));
-    TRY(site_backward(use, uq, dq, if_wanted(&part)));
+    if (!c->rows->at) return site_backward(use, uq, dq, mat_wanted(du));
+    if (du->a) TRY(mat_zeros(c->pass->scratch, dq->rows, du->cols, &part));
+    TRY(site_backward(use, uq, dq, mat_wanted(&part)));
     if (du->a) rows_add(c->rows, &part, du);
     return ST_OK;
 }
@@ -102,9 +75,10 @@ static status attend_backward(const struct decoder_block *b, const struct decode
     struct pass *pass = c->pass;
     struct arena_mark mark = arena_mark(pass->scratch);
     struct mat d, dcontext = {0}, dq = {0}, dk = {0}, dv = {0};
-    TRY(leave(c, &b->attn_drop, &s->after_attn, &s->attn_raw, dsum, &d));
-    if (w->context) TRY(zero_new(pass->scratch, dsum->rows, b->attn_out->in, &dcontext));
-    if (w->context || site_trains(b->attn_out)) TRY(site_backward(&s->attn_out, &s->context, &d, if_wanted(&dcontext)));
+    TRY(sublayer_backward(c->pass, c->rows, &b->attn_drop, &s->after_attn, &s->attn_raw, dsum, &d));
+    if (w->context) TRY(mat_zeros(pass->scratch, dsum->rows, b->attn_out->in, &dcontext));
+    if (w->context || site_trains(b->attn_out))
+        TRY(site_backward(&s->attn_out, &s->context, &d, mat_wanted(&dcontext)));
     if (w->context) {
         struct causal_data data = {s->q, s->k, s->v, b->layer};
         if (w->q) TRY(mat_new(pass->scratch, s->q.rows, s->q.cols, &dq));
@@ -115,8 +89,8 @@ static status attend_backward(const struct decoder_block *b, const struct decode
     if (w->q) op_rotate(c->rotary, c->row_position, b->attn.head_dim, true, &dq);
     if (w->k) op_rotate(c->rotary, c->position, b->attn.head_dim, true, &dk);
     if (w->q) TRY(query_backward(c, &s->query, uq, &dq, du));
-    if (w->k) TRY(site_backward(&s->key, u, &dk, if_wanted(du)));
-    if (w->v) TRY(site_backward(&s->value, u, &dv, if_wanted(du)));
+    if (w->k) TRY(site_backward(&s->key, u, &dk, mat_wanted(du)));
+    if (w->v) TRY(site_backward(&s->value, u, &dv, mat_wanted(du)));
     arena_reset(pass->scratch, mark);
     return ST_OK;
 }
@@ -138,7 +112,7 @@ static status second_half(const struct decoder_block *b, const struct decoder_pa
         TRY(mat_new(pass->scratch, dout->rows, dout->cols, &u));
         TRY(norm_forward(&b->ffn_norm, pass, &s->attn_sum, &u, NULL));
     }
-    if (w->w) TRY(zero_new(pass->scratch, dout->rows, dout->cols, &du));
+    if (w->w) TRY(mat_zeros(pass->scratch, dout->rows, dout->cols, &du));
     TRY(feed_forward_backward(b, c, w, &u, s, dout, &du));
     if (w->w) {
         TRY(norm_backward(&b->ffn_norm, pass, &s->attn_sum, s->ffn_stats, &du, &du));
@@ -158,9 +132,9 @@ static status both_halves(const struct decoder_block *b, const struct decoder_pa
         TRY(norm_forward(&b->attn_norm, pass, x, &u, NULL));
         TRY(rows_take(c->rows, &u, pass->scratch, &uq));
     }
-    if (w->u) TRY(zero_new(pass->scratch, x->rows, x->cols, &du));
+    if (w->u) TRY(mat_zeros(pass->scratch, x->rows, x->cols, &du));
     if (b->parallel) {
-        if (w->u) TRY(zero_new(pass->scratch, dout->rows, dout->cols, &dw));
+        if (w->u) TRY(mat_zeros(pass->scratch, dout->rows, dout->cols, &dw));
         TRY(feed_forward_backward(b, c, w, &uq, s, dout, &dw));
         if (w->u) rows_add(c->rows, &dw, &du);
     } else {

@@ -74,6 +74,32 @@ void drop_apply(const struct drop *d, const struct pass *pass, const uint32_t *r
     op_dropout(&call, row_key, x);
 }
 
+status mat_zeros(struct arena *arena, int rows, int cols, struct mat *m)
+{
+    TRY(mat_new(arena, rows, cols, m));
+    op_zero(m);
+    return ST_OK;
+}
+
+struct mat *mat_wanted(struct mat *m)
+{
+    return m->a ? m : NULL;
+}
+
+status sublayer_backward(struct pass *pass, const struct rows *rows, const struct drop *drop, struct use *point,
+                         const struct mat *raw, const struct mat *dsum, struct mat *d)
+{
+    if (point->site->ops) {
+        TRY(mat_zeros(pass->scratch, dsum->rows, dsum->cols, d));
+        TRY(site_backward(point, raw, dsum, d));
+    } else {
+        TRY(mat_new(pass->scratch, dsum->rows, dsum->cols, d));
+        op_copy(dsum, d);
+    }
+    drop_apply(drop, pass, rows->row_key, d);
+    return ST_OK;
+}
+
 struct wsrc param_source(const struct param *p)
 {
     return p->data ? wsrc_dense(p->data, p->rows, p->cols) : p->src;

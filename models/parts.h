@@ -48,6 +48,16 @@ struct dropout drop_call(const struct drop *, const struct pass *);
 /* In place; also its own backward pass. Does nothing unless drop_on(). */
 void drop_apply(const struct drop *, const struct pass *, const uint32_t *row_key, struct mat *x);
 
+/* Gradient d of a sublayer's output, a new matrix, from that of the residual sum: back through the point where a method
+ * may be attached (raw: its input) and the dropout before it. */
+status sublayer_backward(struct pass *, const struct rows *, const struct drop *, struct use *point,
+                         const struct mat *raw, const struct mat *dsum, struct mat *d);
+
+/* A new matrix of zeros. */
+status mat_zeros(struct arena *, int rows, int cols, struct mat *);
+/* NULL for a matrix without memory: nobody wants it. */
+struct mat *mat_wanted(struct mat *);
+
 /* The call record of an arith for one place. */
 struct arith_call pass_call(struct pass *, uint32_t who);
 
