@@ -534,7 +534,7 @@ START_TEST(saved_adapter)
     double want = item("eval/dev/main/loss")->v.d[1], got;
     const double *accuracy = item("eval/m/main/metrics")->v.d;
     const char *adapter = arena_printf(arena, "%.*s.safetensors", (int)strlen(record_file) - 3, record_file);
-    struct deploy_options o = {"", "", "", "", "", "", "", "", "", "", "", "", 0, 0, 5, 1};
+    struct deploy_options o = {.options = "", .eval_batch = 5, .threads = 1};
     struct deployment d;
     struct tokens set;
     float *outputs;

@@ -318,7 +318,7 @@ START_TEST(a_saved_adapter_predicts_the_same)
     float *logits;
     struct tokens set;
     struct deployment d;
-    struct deploy_options o = {"", "", "", "", "", "", "", "", "", "", "", "", 0, 21, 5, 1};
+    struct deploy_options o = {.options = "", .max_examples = 21, .eval_batch = 5, .threads = 1};
     snprintf(dir, sizeof dir, "%s", temp_dir());
     setup(how[_i][0], "mini_stsb");
     tiny_train(&tiny, "precision", how[_i][1]);
