@@ -244,16 +244,24 @@ status plot_bits(struct plot *p)
 
 /* ---- against the size of the training set ------------------------------------------------------------------------ */
 
+/* Operands that are 32 bits wide at every site are most likely those that nothing quantises (x of B-LoRA): left out,
+ * unless all are. */
 double plot_mean_bits(const struct table_point *point)
 {
     double sum = 0;
     int all = 0;
-    for (int k = 0; k < FIRST_HEAD; k++)
+    for (int k = 0; k < FIRST_HEAD; k++) {
+        double of_kind = 0;
+        int n = 0;
         for (int i = 0; i < traced_sites(point); i++) {
             const double *width = width_at(point, k, i);
-            if (width) sum += *width, all++;
+            if (width) of_kind += *width, n++;
         }
-    return all ? sum / all : NAN;
+        if (of_kind == 32 * n) continue;
+        sum += of_kind;
+        all += n;
+    }
+    return all ? sum / all : traced_sites(point) ? 32 : NAN;
 }
 
 struct sizes {
@@ -303,6 +311,21 @@ static status put_sizes(struct sizes *s, int panel, int col, int *block)
     return ST_OK;
 }
 
+/* 1, 2 and 5 of every power of ten that is in sight: tasks may all lie within one. */
+static status put_size_tics(struct sizes *s)
+{
+    static const double step[] = {1, 2, 5};
+    const char *comma = "";
+    TRY(text_put(&s->f.script, "set format x '%.0s%c'\nset xtics ("));
+    for (double ten = 1; ten <= 2 * s->high; ten *= 10)
+        for (int k = 0; k < 3; k++)
+            if (step[k] * ten >= s->low / 1.5 && step[k] * ten <= s->high * 1.5) {
+                TRY(text_printf(&s->f.script, "%s%g", comma, step[k] * ten));
+                comma = ", ";
+            }
+    return text_put(&s->f.script, ")\n");
+}
+
 static status draw_sizes(struct sizes *s)
 {
     const struct table *t = s->p->t;
@@ -311,10 +334,11 @@ static status draw_sizes(struct sizes *s)
     TRY(figure_open(&s->f));
     TRY(figure_line(
         &s->f,
-        "set logscale x 10\nset format x '%%.0s%%c'\nset logscale y 2\nset yrange [1.7:38]\nset ytics (2, 4, "
+        "set logscale x 10\nset logscale y 2\nset yrange [1.7:38]\nset ytics (2, 4, "
         "8, 16, 32)\nset xrange [%g:%g]\nset xlabel 'training examples' offset 0,0.3\nset ylabel 'mean bits' "
         "offset 0.8,0",
         s->low / 1.5, s->high * 1.5));
+    TRY(put_size_tics(s));
     for (int i = 0; i < s->panels; i++) {
         TRY(figure_panel(&s->f, i, s->panel[i]));
         TRY(text_put(&s->f.script, "plot"));
@@ -350,8 +374,7 @@ status plot_sizes(struct plot *p)
         if ((int)strlen(t->col[c].label) > s.letters) s.letters = (int)strlen(t->col[c].label);
     s.f.title = "Bits against the size of the training set";
     s.f.source = p->material->caption;
-    s.f.note = "A point a run: mean width of weights and activations of all adapted layers. Tasks of one size stand "
-               "side by side.";
+    s.f.note = "A point a run: mean width of the weights and activations that are not at 32 bits in all layers.";
     figure_legend_room(&s.f, t->cols, s.letters);
     status st = draw_sizes(&s);
     if (st == ST_OK) return plot_finish(p, &s.f);

@@ -42,7 +42,7 @@ double plot_bops_of(const struct plot *, const struct table_point *);
 const char *plot_bops_unit(const struct plot *);
 /* Some run of a table row; NULL: it has none. */
 const struct run *plot_run_of(const struct table *, int row);
-/* Mean width over all operands of the adapted layers of a point's run; NAN: not traced. */
+/* Mean width over the operands of the adapted layers that are not at 32 bits in all of them; NAN: not traced. */
 double plot_mean_bits(const struct table_point *);
 /* Writes and draws f, tells the user, counts. */
 status plot_finish(struct plot *, struct figure *f);
