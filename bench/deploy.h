@@ -6,7 +6,8 @@
 #include "core/option.h"
 #include "datasets/dataset.h"
 
-struct deploy_options { /* of the command line; strings "" or NULL (not options), numbers 0: as the record or adapter says */
+struct deploy_options { /* of the command line; strings "" or NULL (not options), numbers 0: as the record or adapter
+                           says */
     const char *model, *adapter, *task, *data, *experiment, *set, *method, *options, *store, *precision, *out, *variant;
     int max_len, max_examples, eval_batch, threads;
 };

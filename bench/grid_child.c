@@ -124,7 +124,8 @@ status child_start(struct child *c, const struct cell *cell, int index, grid_cel
         close(error[0]);
         return fail(ST_IO, "cannot start a process: %s", strerror(why));
     }
-    *c = (struct child){.pid = pid, .cell = index, .reports = report[0], .errors = error[0], .started = clock_seconds()};
+    *c =
+        (struct child){.pid = pid, .cell = index, .reports = report[0], .errors = error[0], .started = clock_seconds()};
     return ST_OK;
 }
 
