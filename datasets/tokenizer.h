@@ -40,6 +40,7 @@ struct tokenizer {
     bool double_sep;              /* RoBERTa pairs: <s> A </s></s> B </s> */
     bool type_ids;                /* second segment has type 1 (BERT); else all 0 (RoBERTa) */
     char hash[65];                /* SHA-256 of all that decides the ids: vocabulary, merges, options, special tokens */
+    const char *path;             /* SentencePiece: its model file, for messages */
     const char *name;             /* "wordpiece", "bpe", "unigram", "sentencepiece-bpe" */
 };
 

@@ -7,13 +7,14 @@
 #include "datasets/spm_check.h"
 #include "datasets/tokenizer_kinds.h"
 
+/* The library finds some faults of a model only when a text meets them. */
 static status sentencepiece_encode(struct tokenizer *t, const char *text, size_t n, struct ids *out)
 {
     const int *ids;
     size_t count;
     char why[256];
-    FAIL_IF(spm_encode(t->priv, text, n, &ids, &count, why, sizeof why) != 0, ST_INTERNAL,
-            "SentencePiece could not encode a text of %zu bytes: %s", n, why);
+    FAIL_IF(spm_encode(t->priv, text, n, &ids, &count, why, sizeof why) != 0, ST_INPUT,
+            "%s: the SentencePiece model cannot encode a text of %zu bytes: %s", t->path, n, why);
     for (size_t i = 0; i < count; i++) TRY(ids_push(out, ids[i]));
     return ST_OK;
 }
@@ -28,7 +29,7 @@ static status sentencepiece_decode(struct tokenizer *t, const int32_t *ids, int 
     for (int i = 0; i < n && st == ST_OK; i++)
         if (ids[i] < spm_size(t->priv)) st = ids_push(&pieces, ids[i]); /* added tokens are the frame's */
     if (st == ST_OK && spm_decode(t->priv, pieces.id, (size_t)pieces.n, &text, &size, why, sizeof why) != 0)
-        st = fail(ST_INTERNAL, "SentencePiece could not decode %d tokens: %s", n, why);
+        st = fail(ST_INPUT, "%s: the SentencePiece model cannot decode %d tokens: %s", t->path, n, why);
     if (st == ST_OK) st = text_add(out, text, size);
     ids_free(&pieces);
     return st;
@@ -53,6 +54,7 @@ static status load(const char *path, struct tokenizer *t, struct sha256 *sha)
     if (st == ST_OK) {
         sha256_add(sha, map.data, map.size);
         t->name = type == SPM_UNIGRAM ? "unigram" : type == SPM_BPE ? "sentencepiece-bpe" : "sentencepiece";
+        t->path = path;
         t->priv = spm_open(map.data, map.size, why, sizeof why);
         if (t->priv)
             t->ops = &sentencepiece_ops;

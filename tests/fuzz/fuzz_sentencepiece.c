@@ -1,5 +1,6 @@
 /* A SentencePiece model, and a text with what its normalisation rules may match. spm.model is an encoder's; behind a
- * first byte 'T' (no model begins so) it is tokenizer.model, a decoder's. */
+ * first byte 'T' (no model begins so) it is tokenizer.model, a decoder's. A model that opens may still refuse a text.
+ */
 #include "tests/fuzz/fuzzing.h"
 
 #include <string.h>
@@ -25,11 +26,10 @@ static status run(const unsigned char *p, size_t n, struct arena *a)
     fuzz_file(skip ? "tokenizer.model" : "spm.model", p + skip, n - skip, a);
     TRY(tokenizer_open(fuzz_folder(), a, &t));
     status st = use(t, &ids, &back);
-    fuzz_expect(st == ST_OK, "a tokenizer that opens should take any text");
     ids_free(&ids);
     text_free(&back);
     tokenizer_close(t);
-    return ST_OK;
+    return st;
 }
 
 const struct fuzz fuzz_sentencepiece = {"sentencepiece", "a SentencePiece model", run};
