@@ -6,8 +6,8 @@
 #include "core/option.h"
 #include "datasets/dataset.h"
 
-struct deploy_options { /* of the command line; strings "" or NULL (not options), numbers 0: as the record or adapter
-                           says */
+/* Of the command line. What is not given ("" or NULL, but "" for options; 0) is as the record or the adapter says. */
+struct deploy_options {
     const char *model, *adapter, *task, *data, *experiment, *set, *method, *options, *store, *precision, *out, *variant;
     int max_len, max_examples, eval_batch, threads;
 };

@@ -52,11 +52,6 @@ struct reader {
     struct arena *arena;
 };
 
-static bool same_name(const char *a, const char *b)
-{
-    return a == b || (a && b && strcmp(a, b) == 0);
-}
-
 static const char *kv_place(struct reader *r, const struct key_value *kv)
 {
     return key_place(kv, 1, kv->key, r->path, r->arena);
@@ -393,8 +388,10 @@ static int task_index(const struct reader *r, const char *name)
 
 static bool is_benchmark(const struct reader *r, const char *name)
 {
-    for (int i = 0; i < r->grid.tasks; i++)
-        if (same_name(r->grid.task[i].task->benchmark_name, name)) return true;
+    for (int i = 0; i < r->grid.tasks; i++) {
+        const char *benchmark = r->grid.task[i].task->benchmark_name;
+        if (benchmark && strcmp(benchmark, name) == 0) return true;
+    }
     return false;
 }
 

@@ -1,7 +1,7 @@
 #include "bench/stop.h"
-#include "core/lap.h"
 
 #include <signal.h>
+#include "core/lap.h"
 
 static volatile sig_atomic_t asked; /* the signal */
 static double limit, deadline;      /* minutes; clock_seconds() */

@@ -70,8 +70,7 @@ status mmlu_make(const char *name, const struct key_value *kv, int count, const 
     struct mmlu *m;
     TRY(option_defaults(mmlu_option_table, &o, arena));
     for (int i = 0; i < count; i++) {
-        const char *where = arena_printf(arena, "%s:%d", kv[i].path, kv[i].line);
-        if (!where) return ST_MEMORY;
+        const char *where = key_place(&kv[i], 1, kv[i].key, ini_path, arena);
         TRY(option_set(mmlu_option_table, &o, kv[i].key, kv[i].value, where, arena));
     }
     FAIL_IF(o.set == 2 && o.shots > 0, ST_USAGE, "%s: the shots are taken from the dev set, which is asked itself",

@@ -100,8 +100,7 @@ static status read_options(struct making *m)
         for (int j = 0; j < i; j++)
             FAIL_IF(strcmp(m->kv[i].key, m->kv[j].key) == 0, ST_USAGE, "%s:%d: %s was already given in line %d",
                     m->kv[i].path, m->kv[i].line, m->kv[i].key, m->kv[j].line);
-        const char *where = arena_printf(m->arena, "%s:%d", m->kv[i].path, m->kv[i].line);
-        if (!where) return ST_MEMORY;
+        const char *where = place(m, m->kv[i].key);
         TRY(option_set(usertask_option_table, &m->o, m->kv[i].key, m->kv[i].value, where, m->arena));
     }
     for (size_t r = 0; r < sizeof required / sizeof required[0]; r++) {
