@@ -120,11 +120,11 @@ static double option_number(const struct cell *c, const char *name)
 
 status compare_work(const struct cell *c, const struct session *s, const char *phase, json_t *batches, json_t **work)
 {
-    *work = json_pack("{s:s, s:i, s:i, s:s, s:s, s:o, s:i, s:f, s:f, s:i, s:f, s:O}", "model", c->model_path, "labels",
-                      s->model->num_labels, "threads", parallel_threads(), "phase", phase, "method", c->method->name,
-                      "sites", site_names(s), "rank", (int)option_number(c, "rank"), "alpha", option_number(c, "alpha"),
-                      "dropout", option_number(c, "dropout"), "micro_batch", c->train.micro_batch, "clip",
-                      c->train.clip, "batches", batches);
+    *work = json_pack("{s:s, s:i, s:i, s:s, s:s, s:o, s:i, s:f, s:f, s:s, s:i, s:f, s:O}", "model", c->model_path,
+                      "labels", s->model->num_labels, "threads", parallel_threads(), "phase", phase, "method",
+                      c->method->name, "sites", site_names(s), "rank", (int)option_number(c, "rank"), "alpha",
+                      option_number(c, "alpha"), "dropout", option_number(c, "dropout"), "precision", s->arith->name,
+                      "micro_batch", c->train.micro_batch, "clip", c->train.clip, "batches", batches);
     FAIL_IF(!*work, ST_MEMORY, "out of memory for the batches of the comparison");
     return ST_OK;
 }

@@ -6,9 +6,9 @@
 
 WORK.json: {"model": FOLDER with config.json, "labels": n, "threads": n, "phase": "train" | "evaluate",
 "method": "lora" | "full_ft" | "none", "sites": [names of layers], "rank": r, "alpha": a, "dropout": p,
-"micro_batch": n, "clip": norm, "batches": [{"ids": [[...], ...], "types": [[...], ...] or null}, ...]}.
-Weights are drawn at random: speed does not depend on them. Every batch is padded to its longest sequence. The first batch
-is run once more before time counts.
+"precision": "f32" | "bf16", "micro_batch": n, "clip": norm, "batches": [{"ids": [[...], ...], "types": [[...], ...] or null}, ...]}.
+Weights are drawn at random: speed does not depend on them. Every batch, or micro-batch of it, is padded to its longest
+sequence. The first batch is run once more before time counts. bf16 is torch's autocast.
 
 OUT.json: {"seconds": [of each batch], "peak_bytes": n, "threads": n, "versions": text}, or {"error": text}.
 Needs torch, transformers and peft.
@@ -35,20 +35,22 @@ def build(work, torch):
     return model, config
 
 
-def tensors(batch, pad, torch):
-    longest = max(len(s) for s in batch["ids"])
+def tensors(ids, types, pad, torch):
+    longest = max(len(s) for s in ids)
 
     def padded(rows, value):
         return torch.tensor([s + [value] * (longest - len(s)) for s in rows], dtype=torch.long)
 
-    x = {"input_ids": padded(batch["ids"], pad), "attention_mask": padded([[1] * len(s) for s in batch["ids"]], 0)}
-    if batch["types"]:
-        x["token_type_ids"] = padded(batch["types"], 0)
+    x = {"input_ids": padded(ids, pad), "attention_mask": padded([[1] * len(s) for s in ids], 0)}
+    if types:
+        x["token_type_ids"] = padded(types, 0)
     return x
 
 
-def part(x, first, n):
-    return {k: v[first:first + n] for k, v in x.items()}
+def parts(batch, most, pad, torch):
+    """The batch as one dictionary of tensors a micro-batch of at most `most` examples."""
+    ids, types = batch["ids"], batch["types"]
+    return [tensors(ids[i:i + most], types and types[i:i + most], pad, torch) for i in range(0, len(ids), most)]
 
 
 def run(work):
@@ -63,23 +65,29 @@ def run(work):
     optimizer = torch.optim.AdamW(trained, lr=1e-4)
     model.train(work["phase"] == "train")
 
-    def step(x):
+    def forward(**x):
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=work["precision"] == "bf16"):
+            return model(**x)
+
+    def step(micro_batches):
         if work["phase"] == "evaluate":
             with torch.no_grad():
-                model(**x)
+                for x in micro_batches:
+                    forward(**x)
             return
-        n = x["input_ids"].shape[0]
-        micro = work["micro_batch"] if 0 < work["micro_batch"] < n else n
-        for first in range(0, n, micro):
-            some = part(x, first, micro)
-            rows = some["input_ids"].shape[0]
-            (model(**some, labels=torch.zeros(rows, dtype=torch.long)).loss * (rows / n)).backward()
+        n = sum(x["input_ids"].shape[0] for x in micro_batches)
+        for x in micro_batches:
+            rows = x["input_ids"].shape[0]
+            (forward(**x, labels=torch.zeros(rows, dtype=torch.long)).loss * (rows / n)).backward()
         if work["clip"] > 0:
             torch.nn.utils.clip_grad_norm_(trained, work["clip"])
         optimizer.step()
         optimizer.zero_grad()
 
-    batches = [tensors(b, config.pad_token_id or 0, torch) for b in work["batches"]]
+    def most(batch):
+        return work["micro_batch"] if work["phase"] == "train" and work["micro_batch"] > 0 else len(batch["ids"])
+
+    batches = [parts(b, most(b), config.pad_token_id or 0, torch) for b in work["batches"]]
     step(batches[0])
     seconds = []
     for x in batches:

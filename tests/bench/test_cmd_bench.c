@@ -84,9 +84,10 @@ static void check_shares(const json_t *row, bool adapters, bool update)
     ck_assert((number(share, "update") > 0) == update);
 }
 
-static const char experiment[] =
-    "[experiment]\nmodel = mini\ntasks = mini_cola\nseeds = 1, 2\nmethods = lora, none\n"
-    "[train]\nbatch = 4\nmicro_batch = 3\nlr = 1e-3\n[row lora]\nrank = 2\nsites = query+value\n";
+#define EXPERIMENT(train) \
+    "[experiment]\nmodel = mini\ntasks = mini_cola\nseeds = 1, 2\nmethods = lora, none\n" \
+    "[train]\nbatch = 4\nmicro_batch = 3\nlr = 1e-3\n" train "[row lora]\nrank = 2\nsites = query+value\n"
+static const char experiment[] = EXPERIMENT("");
 
 START_TEST(cells_of_an_experiment)
 {
@@ -166,9 +167,10 @@ static const char *fake_python(const char *answer)
 START_TEST(beside_transformers)
 {
     json_t *json, *work;
+    static const char in_bf16[] = EXPERIMENT("precision = bf16\n");
     char ini[4200];
     snprintf(ini, sizeof ini, "%s", in_dir("beside.ini"));
-    ck_ok(file_write_atomic(ini, experiment, sizeof experiment - 1));
+    ck_ok(file_write_atomic(ini, in_bf16, sizeof in_bf16 - 1));
     const char *python = fake_python("{\"seconds\": [0.5, 1.5], \"peak_bytes\": 5e9}");
     ck_ok(BENCH(&json, ini, "--parts", "cells", "--filter", "lora*", "--steps", "3", "--compare-hf", python,
                 "--hf-script", ini));
@@ -190,6 +192,7 @@ START_TEST(beside_transformers)
     ck_ok(jsonfile_read(file, 1 << 24, &work)); /* of the evaluation, which comes last */
     ck_assert_str_eq(json_string_value(json_object_get(work, "phase")), "evaluate");
     ck_assert_str_eq(json_string_value(json_object_get(work, "method")), "lora");
+    ck_assert_str_eq(json_string_value(json_object_get(work, "precision")), "bf16");
     ck_assert(number(work, "rank") == 2 && number(work, "alpha") == 16);
     ck_assert_int_eq((int)json_array_size(json_object_get(work, "sites")), 6); /* two of each layer */
     size_t tokens = 0;
