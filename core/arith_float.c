@@ -7,19 +7,26 @@
 #include "core/gemm_bf16.h"
 #include "core/ops.h"
 
+static void add_term(const struct gemm_term *plus, struct mat *c)
+{
+    if (plus) gemm(c->rows, c->cols, plus->k, plus->a, plus->b, c->a, c->ld, true);
+}
+
 static status f32_linear(const struct arith_call *call, const struct mat *x, const struct wsrc *w, const real *bias,
-                         struct mat *y)
+                         const struct gemm_term *plus, struct mat *y)
 {
     (void)call;
     linear_forward(x, w, bias, y);
+    add_term(plus, y);
     return ST_OK;
 }
 
-static status f32_linear_dx(const struct arith_call *call, const struct mat *dy, const struct wsrc *w, struct mat *dx,
-                            bool accumulate)
+static status f32_linear_dx(const struct arith_call *call, const struct mat *dy, const struct wsrc *w,
+                            const struct gemm_term *plus, struct mat *dx, bool accumulate)
 {
     (void)call;
     linear_backward_x(dy, w, dx, accumulate);
+    add_term(plus, dx);
     return ST_OK;
 }
 
@@ -31,18 +38,18 @@ static status f32_linear_dw(const struct arith_call *call, const struct mat *x, 
 }
 
 static status bf16_linear(const struct arith_call *call, const struct mat *x, const struct wsrc *w, const real *bias,
-                          struct mat *y)
+                          const struct gemm_term *plus, struct mat *y)
 {
     (void)call;
-    linear_bf16_forward(x, w, bias, y);
+    linear_bf16_forward_plus(x, w, bias, plus, y);
     return ST_OK;
 }
 
-static status bf16_linear_dx(const struct arith_call *call, const struct mat *dy, const struct wsrc *w, struct mat *dx,
-                             bool accumulate)
+static status bf16_linear_dx(const struct arith_call *call, const struct mat *dy, const struct wsrc *w,
+                             const struct gemm_term *plus, struct mat *dx, bool accumulate)
 {
     (void)call;
-    linear_bf16_backward_x(dy, w, dx, accumulate);
+    linear_bf16_backward_x_plus(dy, w, plus, dx, accumulate);
     return ST_OK;
 }
 

@@ -17,6 +17,7 @@
 enum {
     SHARED = 1 << 24,
     OWN = 1 << 18,
+    PLUS = 1 << 21,   /* of a term on top */
     GROUP = 64,       /* lanes that are packed in one go */
     RAW_K = 512,      /* k of 16 lanes of a weight source ... */
     RAW = 16 * RAW_K, /* ... in the buffer before they are packed */
@@ -27,7 +28,7 @@ struct store {
     size_t bytes; /* of each */
     int most_k;
 };
-static _Alignas(64) unsigned char shared_a[SHARED], shared_b[SHARED];
+static _Alignas(64) unsigned char shared_a[SHARED], shared_b[SHARED], plus_a[PLUS], plus_b[PLUS];
 static atomic_flag shared_taken = ATOMIC_FLAG_INIT;
 static _Thread_local _Alignas(64) unsigned char own_a[OWN], own_b[OWN];
 static _Thread_local _Alignas(64) real raw[RAW];
@@ -107,6 +108,16 @@ enum cpu_class gemm_bf16_class(void)
 }
 
 /* ---- packing ----------------------------------------------------------------------------------------------------- */
+
+static size_t panel_bytes(const struct bf16_kernels *kernels, int k)
+{
+    return (size_t)parts_of(k, BF16_BLOCK) * BF16_TILE * kernels->unit;
+}
+
+static size_t packed_bytes(const struct bf16_kernels *kernels, int lanes, int k)
+{
+    return (size_t)parts_of(lanes, BF16_LANES) * panel_bytes(kernels, k);
+}
 
 /* Lanes first .. first+lanes-1 and k from .. from+k-1 of an operand. */
 struct packing {
@@ -194,6 +205,7 @@ struct problem {
     ptrdiff_t ldc;
     bool accumulate, serial;
     const real *bias;
+    const struct gemm_term *plus; /* whose packed form is in plus_a and plus_b; NULL: none */
 };
 
 /* One part of the problem whose operands are packed, and how it is cut. A piece goes through k in steps of `depth`
@@ -202,9 +214,17 @@ struct problem {
 struct block {
     const struct bf16_kernels *kernels;
     struct bf16_piece all;
-    int rows, cols, depth; /* of a piece */
-    int down;              /* pieces along m */
+    struct bf16_piece plus; /* the term on top; no blocks: there is none, or not yet */
+    int rows, cols, depth;  /* of a piece */
+    int down;               /* pieces along m */
 };
+
+/* Where rows from i and columns from j on begin in packed operands. */
+static void move_to(struct bf16_piece *p, int i, int j)
+{
+    p->a += (size_t)(i / BF16_LANES) * p->panel_a;
+    p->b += (size_t)(j / BF16_LANES) * p->panel_b;
+}
 
 static void compute_piece(void *ctx, int index, int thread)
 {
@@ -212,8 +232,7 @@ static void compute_piece(void *ctx, int index, int thread)
     const struct block *b = ctx;
     int i = index % b->down * b->rows, j = index / b->down * b->cols;
     struct bf16_piece p = b->all;
-    p.a += (size_t)(i / BF16_LANES) * p.panel_a;
-    p.b += (size_t)(j / BF16_LANES) * p.panel_b;
+    move_to(&p, i, j);
     p.m = smaller(b->rows, p.m - i);
     p.n = smaller(b->cols, p.n - j);
     p.c += i * p.ldc + j;
@@ -227,6 +246,12 @@ static void compute_piece(void *ctx, int index, int thread)
         p.load = true;
         l += p.blocks;
     } while (l < b->all.blocks);
+    if (b->plus.blocks > 0) {
+        struct bf16_piece q = b->plus;
+        move_to(&q, i, j);
+        q.m = p.m, q.n = p.n, q.c = p.c, q.ldc = p.ldc, q.load = true;
+        b->kernels->piece(&q);
+    }
 }
 
 /* n in equal parts of at most `most`, but for rounding up to whole pairs of panels. */
@@ -292,6 +317,12 @@ static void one_part(const struct problem *p, const struct part *t, const struct
                                     .ldc = p->ldc,
                                     .load = p->accumulate || t->l0 > 0,
                                     .bias = p->bias && t->l0 + t->k >= p->k ? p->bias + t->j0 : NULL};
+    if (p->plus && t->l0 + t->k >= p->k) {
+        size_t panel = panel_bytes(kernels, p->plus->k);
+        block.plus = (struct bf16_piece){
+            .a = plus_a, .b = plus_b, .blocks = parts_of(p->plus->k, BF16_BLOCK), .panel_a = panel, .panel_b = panel};
+        move_to(&block.plus, t->i0, t->j0);
+    }
     cut_up(&block, p->serial ? 1 : parallel_threads());
     for_each(p->serial, block.down * parts_of(t->n, block.cols), compute_piece, &block);
 }
@@ -304,16 +335,6 @@ static struct gemm_in dense_if_possible(struct gemm_in in)
 }
 
 /* ---- operands that are packed once for several calls ------------------------------------------------------------- */
-
-static size_t panel_bytes(const struct bf16_kernels *kernels, int k)
-{
-    return (size_t)parts_of(k, BF16_BLOCK) * BF16_TILE * kernels->unit;
-}
-
-static size_t packed_bytes(const struct bf16_kernels *kernels, int lanes, int k)
-{
-    return (size_t)parts_of(lanes, BF16_LANES) * panel_bytes(kernels, k);
-}
 
 /* All of an operand, on all threads. */
 static void pack_all(const struct bf16_kernels *kernels, const struct gemm_in *in, enum bf16_side side, int lanes,
@@ -434,32 +455,52 @@ static void all_parts(const struct problem *p, const struct bf16_kernels *k, con
     } while (t.l0 < p->k);
 }
 
+/* The term's operands into their buffers, while this call has the shared ones; no when they are too large. */
+static bool pack_plus(const struct problem *p, const struct bf16_kernels *kernels)
+{
+    const struct gemm_term *t = p->plus;
+    if (packed_bytes(kernels, p->m, t->k) > PLUS || packed_bytes(kernels, p->n, t->k) > PLUS) return false;
+    size_t panel = panel_bytes(kernels, t->k);
+    struct two_packings pack = {{kernels, &t->a, BF16_A, 0, p->m, 0, t->k, panel, plus_a},
+                                {kernels, &t->b, BF16_B, 0, p->n, 0, t->k, panel, plus_b},
+                                parts_of(p->m, GROUP)};
+    parallel_for(pack.groups_a + parts_of(p->n, GROUP), pack_piece, &pack);
+    return true;
+}
+
 static void multiply(struct problem *p)
 {
     if (p->m <= 0 || p->n <= 0) return;
     const struct bf16_kernels *k = table[gemm_bf16_class()];
     const struct store shared = {shared_a, shared_b, SHARED, 4096}, own = {own_a, own_b, OWN, 1024};
     const unsigned char *weight = weight_form(&p->b, k);
+    const struct gemm_term *after = p->plus; /* what is left for a call of its own */
     p->a = dense_if_possible(p->a);
     p->b = dense_if_possible(p->b);
     if (p->serial || parallel_inside() || atomic_flag_test_and_set(&shared_taken)) {
         p->serial = true;
+        p->plus = NULL;
         all_parts(p, k, &own, NULL, weight);
     } else {
+        if (after && pack_plus(p, k))
+            after = NULL;
+        else
+            p->plus = NULL;
         all_parts(p, k, &shared, held_form(p, k), weight);
         atomic_flag_clear(&shared_taken);
     }
+    if (after) gemm_bf16(p->m, p->n, after->k, after->a, after->b, p->c, (int)p->ldc, true);
 }
 
 void gemm_bf16(int m, int n, int k, struct gemm_in a, struct gemm_in b, real *c, int ldc, bool accumulate)
 {
-    struct problem p = {m, n, k, a, b, c, ldc, accumulate, false, NULL};
+    struct problem p = {m, n, k, a, b, c, ldc, accumulate, false, NULL, NULL};
     multiply(&p);
 }
 
 void gemm_bf16_serial(int m, int n, int k, struct gemm_in a, struct gemm_in b, real *c, int ldc, bool accumulate)
 {
-    struct problem p = {m, n, k, a, b, c, ldc, accumulate, true, NULL};
+    struct problem p = {m, n, k, a, b, c, ldc, accumulate, true, NULL, NULL};
     multiply(&p);
 }
 
@@ -468,16 +509,31 @@ static struct gemm_in whole(const struct mat *m, bool trans)
     return (struct gemm_in){.p = m->a, .ld = m->ld, .trans = trans};
 }
 
-void linear_bf16_forward(const struct mat *x, const struct wsrc *w, const real *bias, struct mat *y)
+void linear_bf16_forward_plus(const struct mat *x, const struct wsrc *w, const real *bias, const struct gemm_term *plus,
+                              struct mat *y)
 {
     struct gemm_in weight = {.w = w, .trans = true};
-    struct problem p = {x->rows, w->rows, w->cols, whole(x, false), weight, y->a, y->ld, false, false, bias};
+    struct problem p = {x->rows, w->rows, w->cols, whole(x, false), weight, y->a, y->ld, false, false, bias, plus};
+    multiply(&p);
+}
+
+void linear_bf16_forward(const struct mat *x, const struct wsrc *w, const real *bias, struct mat *y)
+{
+    linear_bf16_forward_plus(x, w, bias, NULL, y);
+}
+
+void linear_bf16_backward_x_plus(const struct mat *dy, const struct wsrc *w, const struct gemm_term *plus,
+                                 struct mat *dx, bool accumulate)
+{
+    struct gemm_in weight = {.w = w};
+    struct problem p = {dy->rows, w->cols, w->rows, whole(dy, false), weight, dx->a, dx->ld, accumulate,
+                        false,    NULL,    plus};
     multiply(&p);
 }
 
 void linear_bf16_backward_x(const struct mat *dy, const struct wsrc *w, struct mat *dx, bool accumulate)
 {
-    gemm_bf16(dy->rows, w->cols, w->rows, whole(dy, false), (struct gemm_in){.w = w}, dx->a, dx->ld, accumulate);
+    linear_bf16_backward_x_plus(dy, w, NULL, dx, accumulate);
 }
 
 void linear_bf16_backward_w(const struct mat *x, const struct mat *dy, real *dw, int ld)

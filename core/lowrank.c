@@ -37,9 +37,9 @@ static struct wsrc source_of_b(const struct lowrank *l)
     return (struct wsrc){.rows = l->out, .cols = l->hi - l->lo, .tile = scaled_b, .bits = 32, .ctx = l};
 }
 
-/* y += z (B diag(s e))'. The scaled factor is laid out as [hi-lo, out] once, where the product reads its rows as they
- * lie; as a source of tiles every piece of the product would scale it anew. */
-static void expand(const struct lowrank *l, const struct mat *z, real *scaled, struct mat *y)
+/* z (B diag(s e))'. The scaled factor is laid out as [hi-lo, out] once, where the product reads its rows as they lie;
+ * as a source of tiles every piece of the product would scale it anew. */
+static struct gemm_term expansion(const struct lowrank *l, const struct mat *z, real *scaled)
 {
     int n = l->hi - l->lo;
     for (int c = 0; c < n; c++) {
@@ -47,16 +47,25 @@ static void expand(const struct lowrank *l, const struct mat *z, real *scaled, s
         const real *from = l->b + l->lo + c;
         for (int r = 0; r < l->out; r++) to[r] = from[(size_t)r * (size_t)l->r] * f;
     }
-    multiply(l)(z->rows, l->out, n, (struct gemm_in){.p = z->a + l->lo, .ld = z->ld},
-                (struct gemm_in){.p = scaled, .ld = l->out}, y->a, y->ld, true);
+    return (struct gemm_term){n, {.p = z->a + l->lo, .ld = z->ld}, {.p = scaled, .ld = l->out}};
+}
+
+static void add_term(const struct lowrank *l, const struct gemm_term *t, struct mat *c)
+{
+    multiply(l)(c->rows, c->cols, t->k, t->a, t->b, c->a, c->ld, true);
+}
+
+struct gemm_term lowrank_begin(const struct lowrank *l, const struct mat *x, struct mat *z, real *work)
+{
+    multiply(l)(x->rows, l->hi - l->lo, l->in, (struct gemm_in){.p = x->a, .ld = x->ld}, rows_of_a(l, true),
+                z->a + l->lo, z->ld, false);
+    return expansion(l, z, work);
 }
 
 void lowrank_forward(const struct lowrank *l, const struct mat *x, struct mat *z, real *work, struct mat *y)
 {
-    int n = l->hi - l->lo;
-    multiply(l)(x->rows, n, l->in, (struct gemm_in){.p = x->a, .ld = x->ld}, rows_of_a(l, true), z->a + l->lo, z->ld,
-                false);
-    expand(l, z, work, y);
+    struct gemm_term rest = lowrank_begin(l, x, z, work);
+    add_term(l, &rest, y);
 }
 
 /* ---- sums over tokens ----------------------------------------------------------------------------------------------
@@ -165,24 +174,30 @@ static void add_de(const struct lowrank *l, int from, const struct mat *z, const
     }
 }
 
-void lowrank_backward(const struct lowrank *l, const struct mat *x, const struct mat *z, const struct mat *dy, real *da,
-                      real *db, real *de, int train_lo, struct mat *scratch, struct mat *dx)
+struct gemm_term lowrank_gradients(const struct lowrank *l, const struct mat *x, const struct mat *z,
+                                   const struct mat *dy, real *da, real *db, real *de, int train_lo,
+                                   struct mat *scratch)
 {
-    int n = l->hi - l->lo, from = train_lo > l->lo ? train_lo : l->lo, trained = l->hi - from, rows = x->rows;
+    int n = l->hi - l->lo, from = train_lo > l->lo ? train_lo : l->lo, trained = l->hi - from;
     struct gemm_in up = {.p = dy->a, .ld = dy->ld};
     if (trained > 0 && db != NULL) { /* db += dy' (z o s e) */
         scale_columns(l, from, z, scratch);
         lowrank_sums(scratch->a + from, scratch->ld, trained, dy, db + from, l->r, true);
     }
     struct gemm_in b = {.p = l->b + l->lo, .ld = l->r};
-    multiply(l)(rows, n, l->out, up, b, scratch->a + l->lo, scratch->ld, false); /* g = dy B */
+    multiply(l)(dy->rows, n, l->out, up, b, scratch->a + l->lo, scratch->ld, false); /* g = dy B */
     if (de != NULL) add_de(l, from, z, scratch, de);
     scale_columns(l, l->lo, scratch, scratch);
     if (trained > 0 && da != NULL)
         lowrank_sums(scratch->a + from, scratch->ld, trained, x, da + (size_t)from * (size_t)l->in, l->in, false);
-    if (dx != NULL)
-        multiply(l)(rows, l->in, n, (struct gemm_in){.p = scratch->a + l->lo, .ld = scratch->ld}, rows_of_a(l, false),
-                    dx->a, dx->ld, true);
+    return (struct gemm_term){n, {.p = scratch->a + l->lo, .ld = scratch->ld}, rows_of_a(l, false)};
+}
+
+void lowrank_backward(const struct lowrank *l, const struct mat *x, const struct mat *z, const struct mat *dy, real *da,
+                      real *db, real *de, int train_lo, struct mat *scratch, struct mat *dx)
+{
+    struct gemm_term rest = lowrank_gradients(l, x, z, dy, da, db, de, train_lo, scratch);
+    if (dx != NULL) add_term(l, &rest, dx);
 }
 
 /* ---- as an adapter uses it -----------------------------------------------------------------------------------------
@@ -200,18 +215,27 @@ static status dropped(const struct dropout *drop, const uint32_t *row_key, const
     return ST_OK;
 }
 
-status lowrank_apply(const struct lowrank *l, const struct dropout *drop, const uint32_t *row_key, const struct mat *x,
-                     struct arena *tape, struct arena *scratch, void **z, struct mat *y)
+status lowrank_prepare(const struct lowrank *l, const struct dropout *drop, const uint32_t *row_key,
+                       const struct mat *x, struct arena *tape, struct arena *scratch, void **z, struct gemm_term *rest)
 {
     struct mat in, inner;
     real *work;
-    struct arena_mark mark = arena_mark(scratch);
     TRY(mat_new(tape ? tape : scratch, x->rows, l->r, &inner));
     TRY(dropped(drop, row_key, x, scratch, &in));
     NEW(work, scratch, (size_t)l->r * (size_t)l->out);
-    lowrank_forward(l, &in, &inner, work, y);
-    arena_reset(scratch, mark);
+    *rest = lowrank_begin(l, &in, &inner, work);
     *z = tape ? inner.a : NULL;
+    return ST_OK;
+}
+
+status lowrank_apply(const struct lowrank *l, const struct dropout *drop, const uint32_t *row_key, const struct mat *x,
+                     struct arena *tape, struct arena *scratch, void **z, struct mat *y)
+{
+    struct gemm_term rest;
+    struct arena_mark mark = arena_mark(scratch);
+    TRY(lowrank_prepare(l, drop, row_key, x, tape, scratch, z, &rest));
+    add_term(l, &rest, y);
+    arena_reset(scratch, mark);
     return ST_OK;
 }
 

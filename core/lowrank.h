@@ -20,9 +20,15 @@ struct lowrank {
                                         leave nothing to gain, are f32 products always, and so is the merging */
 };
 
-/* z [T, r] receives x A' (columns lo..hi), kept by the caller for backward. work: (hi - lo) * out. */
+/* z [T, r] receives x A' (columns lo..hi), kept by the caller for backward. work: (hi - lo) * out. The first half of
+ * lowrank_forward: returns the product that is left to add to y. It reads z and work. */
+struct gemm_term lowrank_begin(const struct lowrank *, const struct mat *x, struct mat *z, real *work);
 void lowrank_forward(const struct lowrank *, const struct mat *x, struct mat *z, real *work, struct mat *y);
 
+/* Two halves again: everything but dx; returns the product that is left to add to dx, which reads scratch. */
+struct gemm_term lowrank_gradients(const struct lowrank *, const struct mat *x, const struct mat *z,
+                                   const struct mat *dy, real *da, real *db, real *de, int train_lo,
+                                   struct mat *scratch);
 /* With dy given: da [r,in] +=, db [out,r] +=, de [r] +=, dx += (each NULL: not wanted). z as kept.
  * train_lo: rows below it get no gradient (DyLoRA frozen); normally = lo. scratch: [T, r]. */
 void lowrank_backward(const struct lowrank *, const struct mat *x, const struct mat *z, const struct mat *dy, real *da,
@@ -35,7 +41,11 @@ void lowrank_sums(const real *g, int ldg, int rank, const struct mat *x, real *c
 /* ---- the update as an adapter uses it: dropout on its input, memory from arenas ------------------------------------
  */
 
-/* y += the update of drop(x). *z: x A', for lowrank_unapply, from the tape; tape NULL: no backward pass follows. */
+/* *z: x A' of drop(x), for lowrank_unapply, from the tape; tape NULL: no backward pass follows. *rest: what is left to
+ * add to y; it reads working memory, which is the caller's to give back. */
+status lowrank_prepare(const struct lowrank *, const struct dropout *, const uint32_t *row_key, const struct mat *x,
+                       struct arena *tape, struct arena *scratch, void **z, struct gemm_term *rest);
+/* y += the update of drop(x), in one go. */
 status lowrank_apply(const struct lowrank *, const struct dropout *, const uint32_t *row_key, const struct mat *x,
                      struct arena *tape, struct arena *scratch, void **z, struct mat *y);
 

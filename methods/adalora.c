@@ -236,16 +236,14 @@ static struct dropout input_dropout(const struct use *u)
 
 static status adalora_forward(struct use *u, const struct mat *x, struct mat *y)
 {
-    TRY(base_forward(u, x, y));
-    return lowrank_use_forward(u, update_of(u->site), input_dropout(u), x, &u->saved, y);
+    return lowrank_layer_forward(u, update_of(u->site), input_dropout(u), x, &u->saved, y);
 }
 
 static status adalora_backward(struct use *u, const struct mat *x, const struct mat *dy, struct mat *dx)
 {
     const struct adapter *ad = u->site->adapter;
     const struct lowrank_grads g = {.a = ad->a.w->grad, .b = ad->b.w->grad, .e = ad->e.w->grad};
-    TRY(base_backward(u, x, dy, dx));
-    return lowrank_use_backward(u, update_of(u->site), input_dropout(u), x, u->saved, dy, &g, dx);
+    return lowrank_layer_backward(u, update_of(u->site), input_dropout(u), x, u->saved, dy, &g, dx);
 }
 
 /* ---- orthogonality ----------------------------------------------------------------------------------------------- */

@@ -172,8 +172,7 @@ static status dora_forward(struct use *u, const struct mat *x, struct mat *y)
     struct pass *p = u->pass;
     struct kept *kept;
     NEW(kept, p->keep ? p->tape : p->scratch, 1);
-    TRY(base_forward(u, x, y));
-    TRY(lowrank_use_forward(u, update_of(site), input_dropout(u), x, &kept->z, y));
+    TRY(lowrank_layer_forward(u, update_of(site), input_dropout(u), x, &kept->z, y));
     if (p->keep) {
         TRY(mat_new(p->tape, y->rows, y->cols, &kept->direction));
         op_copy(y, &kept->direction);
@@ -203,8 +202,7 @@ static status dora_backward(struct use *u, const struct mat *x, const struct mat
     op_multiply(&kept->direction, &work);
     bias_backward(&work, ad->magnitude->grad);
     op_scale_columns(dy, ad->factor, &work);
-    TRY(base_backward(u, x, &work, dx));
-    TRY(lowrank_use_backward(u, update_of(u->site), input_dropout(u), x, kept->z, &work, &g, dx));
+    TRY(lowrank_layer_backward(u, update_of(u->site), input_dropout(u), x, kept->z, &work, &g, dx));
     arena_reset(scratch, mark);
     return ST_OK;
 }

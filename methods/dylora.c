@@ -240,8 +240,7 @@ static struct dropout input_dropout(const struct use *u)
 
 static status dylora_forward(struct use *u, const struct mat *x, struct mat *y)
 {
-    TRY(base_forward(u, x, y));
-    return lowrank_use_forward(u, update_in(u), input_dropout(u), x, &u->saved, y);
+    return lowrank_layer_forward(u, update_in(u), input_dropout(u), x, &u->saved, y);
 }
 
 static status dylora_backward(struct use *u, const struct mat *x, const struct mat *dy, struct mat *dx)
@@ -250,8 +249,7 @@ static status dylora_backward(struct use *u, const struct mat *x, const struct m
     const struct options *o = ((const struct mrun *)u->site->run)->options;
     const struct lowrank lr = update_in(u);
     const struct lowrank_grads g = {.a = ad->a->grad, .b = ad->b->grad, .from = first_learning(o, lr.hi)};
-    TRY(base_backward(u, x, dy, dx));
-    return lowrank_use_backward(u, lr, input_dropout(u), x, u->saved, dy, &g, dx);
+    return lowrank_layer_backward(u, lr, input_dropout(u), x, u->saved, dy, &g, dx);
 }
 
 /* ---- what it comes to -------------------------------------------------------------------------------------------- */

@@ -85,16 +85,14 @@ static struct dropout input_dropout(const struct use *u)
 
 static status lora_forward(struct use *u, const struct mat *x, struct mat *y)
 {
-    TRY(base_forward(u, x, y));
-    return lowrank_use_forward(u, update_of(u->site), input_dropout(u), x, &u->saved, y);
+    return lowrank_layer_forward(u, update_of(u->site), input_dropout(u), x, &u->saved, y);
 }
 
 static status lora_backward(struct use *u, const struct mat *x, const struct mat *dy, struct mat *dx)
 {
     const struct adapter *ad = u->site->adapter;
     const struct lowrank_grads g = {.a = ad->a->grad, .b = ad->b->grad};
-    TRY(base_backward(u, x, dy, dx));
-    return lowrank_use_backward(u, update_of(u->site), input_dropout(u), x, u->saved, dy, &g, dx);
+    return lowrank_layer_backward(u, update_of(u->site), input_dropout(u), x, u->saved, dy, &g, dx);
 }
 
 static void lora_report(const struct mrun *run, const struct site *site, int variant, struct site_report *out)

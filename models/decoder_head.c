@@ -65,7 +65,7 @@ status decoder_logits(const struct decoder *d, struct pass *pass, const struct d
     struct wsrc w = param_source(d->output);
     struct mat x = mat_part(&t->state, r0, n, 0, t->state.cols);
     enum lap before = lap_begin(LAP_LAYERS);
-    status st = pass->arith->linear(&call, &x, &w, d->bias ? d->bias->data : NULL, logits);
+    status st = pass->arith->linear(&call, &x, &w, d->bias ? d->bias->data : NULL, NULL, logits);
     lap_end(before);
     return st;
 }
@@ -100,7 +100,7 @@ status decoder_logits_backward(const struct decoder *d, struct pass *pass, const
     enum lap before = lap_begin(LAP_LAYERS);
     if (dstate->a) {
         struct mat dx = mat_part(dstate, r0, n, 0, dstate->cols);
-        TRY(pass->arith->linear_dx(&call, dlogits, &w, &dx, false));
+        TRY(pass->arith->linear_dx(&call, dlogits, &w, NULL, &dx, false));
     }
     if (param_trained(d->output)) TRY(pass->arith->linear_dw(&call, &x, dlogits, d->output->grad, d->output->cols));
     if (d->bias && d->bias->grad) bias_backward(dlogits, d->bias->grad);

@@ -95,7 +95,7 @@ status mlm_forward(const struct head *h, struct pass *pass, const struct mat *hi
     TRY(norm_forward(&h->norm, pass, &s->active, &s->output, s->stats));
     struct arith_call call = pass_call(pass, h->who_decoder);
     struct wsrc word = param_source(h->word);
-    return pass->arith->linear(&call, &s->output, &word, h->bias->data, logits);
+    return pass->arith->linear(&call, &s->output, &word, h->bias->data, NULL, logits);
 }
 
 status mlm_backward(const struct head *h, struct pass *pass, struct head_saved *s, const struct mat *dlogits,
@@ -107,7 +107,7 @@ status mlm_backward(const struct head *h, struct pass *pass, struct head_saved *
     if (dhidden->a) op_zero(dhidden);
     if (s->rows.n == 0) return ST_OK;
     TRY(mat_new(pass->scratch, s->output.rows, s->output.cols, &d));
-    TRY(pass->arith->linear_dx(&call, dlogits, &word, &d, false));
+    TRY(pass->arith->linear_dx(&call, dlogits, &word, NULL, &d, false));
     if (param_trained(h->word)) TRY(pass->arith->linear_dw(&call, &s->output, dlogits, h->word->grad, h->word->cols));
     if (h->bias->grad) bias_backward(dlogits, h->bias->grad);
     TRY(norm_backward(&h->norm, pass, &s->active, s->stats, &d, &d));

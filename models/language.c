@@ -147,7 +147,7 @@ static status chosen_only(struct decoder *d, struct pass *pass, const int32_t *i
     }
     struct arith_call call = pass_call(pass, d->who_output);
     struct wsrc few = wsrc_dense(rows.a, ids, all.cols);
-    TRY(pass->arith->linear(&call, &d->tape->state, &few, bias, out));
+    TRY(pass->arith->linear(&call, &d->tape->state, &few, bias, NULL, out));
     arena_reset(pass->scratch, mark);
     return ST_OK;
 }

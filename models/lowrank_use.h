@@ -12,4 +12,11 @@ status lowrank_use_forward(const struct use *, struct lowrank, struct dropout, c
 status lowrank_use_backward(const struct use *, struct lowrank, struct dropout, const struct mat *x, void *z,
                             const struct mat *dy, const struct lowrank_grads *, struct mat *dx);
 
+/* The whole linear layer with the update on it: y = base(x) + the update of drop(x), set. */
+status lowrank_layer_forward(struct use *, struct lowrank, struct dropout, const struct mat *x, void **z,
+                             struct mat *y);
+/* Its backward pass: base_backward and lowrank_use_backward. */
+status lowrank_layer_backward(struct use *, struct lowrank, struct dropout, const struct mat *x, void *z,
+                              const struct mat *dy, const struct lowrank_grads *, struct mat *dx);
+
 #endif

@@ -92,44 +92,52 @@ static struct wsrc live_weight(const struct site *s)
     return p->data && param_trained(p) && from_checkpoint ? wsrc_dense(p->data, p->rows, p->cols) : s->w;
 }
 
-status base_forward(struct use *u, const struct mat *x, struct mat *y)
+status base_forward_plus(struct use *u, const struct mat *x, const struct gemm_term *plus, struct mat *y)
 {
     const struct site *s = u->site;
-    if (s->kind == SITE_POINT) {
-        op_copy(x, y);
-        return ST_OK;
-    }
     struct arith_call call = call_of(u);
     struct wsrc w = live_weight(s);
     enum lap before = lap_begin(LAP_LAYERS);
-    status st = u->pass->arith->linear(&call, x, &w, s->bias ? s->bias->data : NULL, y);
+    status st = u->pass->arith->linear(&call, x, &w, s->bias ? s->bias->data : NULL, plus, y);
     lap_end(before);
     return st;
 }
 
-static status linear_backward(const struct use *u, const struct mat *x, const struct mat *dy, struct mat *dx)
+status base_forward(struct use *u, const struct mat *x, struct mat *y)
+{
+    if (u->site->kind == SITE_LINEAR) return base_forward_plus(u, x, NULL, y);
+    op_copy(x, y);
+    return ST_OK;
+}
+
+static status linear_backward(const struct use *u, const struct mat *x, const struct mat *dy,
+                              const struct gemm_term *plus, struct mat *dx)
 {
     const struct site *s = u->site;
     struct arith_call call = call_of(u);
     if (dx) {
         struct wsrc w = live_weight(s);
-        TRY(u->pass->arith->linear_dx(&call, dy, &w, dx, true));
+        TRY(u->pass->arith->linear_dx(&call, dy, &w, plus, dx, true));
     }
     if (param_trained(s->weight)) TRY(u->pass->arith->linear_dw(&call, x, dy, s->weight->grad, s->weight->cols));
     if (s->bias && s->bias->grad) bias_backward(dy, s->bias->grad);
     return ST_OK;
 }
 
-status base_backward(struct use *u, const struct mat *x, const struct mat *dy, struct mat *dx)
+status base_backward_plus(struct use *u, const struct mat *x, const struct mat *dy, const struct gemm_term *plus,
+                          struct mat *dx)
 {
-    if (u->site->kind == SITE_POINT) {
-        if (dx) op_add(dy, dx);
-        return ST_OK;
-    }
     enum lap before = lap_begin(LAP_LAYERS);
-    status st = linear_backward(u, x, dy, dx);
+    status st = linear_backward(u, x, dy, plus, dx);
     lap_end(before);
     return st;
+}
+
+status base_backward(struct use *u, const struct mat *x, const struct mat *dy, struct mat *dx)
+{
+    if (u->site->kind == SITE_LINEAR) return base_backward_plus(u, x, dy, NULL, dx);
+    if (dx) op_add(dy, dx);
+    return ST_OK;
 }
 
 /* ---- for adapters ---- */

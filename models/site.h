@@ -125,6 +125,10 @@ status site_backward(struct use *, const struct mat *x, const struct mat *dy, st
  * trained. For points: y = x, dx += dy. */
 status base_forward(struct use *, const struct mat *x, struct mat *y);
 status base_backward(struct use *, const struct mat *x, const struct mat *dy, struct mat *dx);
+/* The same for a linear site, with a product on top of y, and of dx, which is then wanted (NULL: none). */
+status base_forward_plus(struct use *, const struct mat *x, const struct gemm_term *, struct mat *y);
+status base_backward_plus(struct use *, const struct mat *x, const struct mat *dy, const struct gemm_term *,
+                          struct mat *dx);
 
 /* For adapters: registers "<site>.<suffix>", a tensor of this site (see param_add). */
 status site_tensor(const struct site *, struct registry *, enum param_class, const char *suffix, int rows, int cols,

@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include "core/cpu.h"
 #include "core/gemm_bf16.h"
+#include "core/parallel.h"
 #include "tests/product_shapes.h"
 
 /* Of many sizes, so that another order of additions shows. */
@@ -210,6 +211,68 @@ START_TEST(held_operands)
 }
 END_TEST
 
+/* What is added on top of a layer's output and input gradient has the bits of a call of its own: small, in several
+ * parts of rows and k, too large to be packed beside, and on one thread inside a parallel piece. */
+static const struct {
+    int m, n, k, rank;
+} with_term[] = {{1, 1, 1, 1},       {40, 33, 70, 8},    {17, 70, 16, 64}, {150, 300, 96, 33}, {64, 96, 0, 8},
+                 {50, 20, 4200, 16}, {2080, 2, 4100, 1}, {3, 2080, 8, 5},  {17, 9, 8, 40000},  {30, 40, 64, 0}};
+
+struct layer_with_term {
+    struct mat x, y, dx;
+    struct wsrc w;
+    const real *bias;
+    struct gemm_term up, down;
+};
+
+static void run_layer(void *ctx, int i, int thread)
+{
+    struct layer_with_term *l = ctx;
+    (void)i, (void)thread;
+    linear_bf16_forward_plus(&l->x, &l->w, l->bias, &l->up, &l->y);
+    linear_bf16_backward_x_plus(&l->y, &l->w, &l->down, &l->dx, true);
+}
+
+START_TEST(terms_on_top)
+{
+    int m = with_term[_i].m, n = with_term[_i].n, k = with_term[_i].k, rank = with_term[_i].rank;
+    size_t ys = (size_t)m * (size_t)n, xs = (size_t)m * (size_t)k;
+    real *x = values(xs + 1), *w = values((size_t)(n * k) + 1), *bias = values((size_t)n),
+         *z = values((size_t)(m * rank) + 1);
+    real *b = values((size_t)(rank * n) + 1), *a = values((size_t)(rank * k) + 1), *y = values(ys),
+         *dx = values(xs + 1);
+    real *want = values(ys), *want_dx = values(xs + 1), *before = values(xs + 1);
+    struct layer_with_term l = {mat_of(x, m, k),
+                                mat_of(y, m, n),
+                                mat_of(dx, m, k),
+                                wsrc_dense(w, n, k),
+                                bias,
+                                {rank, {.p = z, .ld = rank}, {.p = b, .ld = n}},
+                                {rank, {.p = z, .ld = rank}, {.p = a, .ld = k}}};
+    struct gemm_in in = {.p = x, .ld = k}, weight = {.p = w, .ld = k, .trans = true}, dy = {.p = want, .ld = n};
+    gemm_bf16_reference(m, n, k, in, weight, want, n, false);
+    for (size_t i = 0; i < ys; i++) want[i] += bias[i % (size_t)n];
+    gemm_bf16_reference(m, n, rank, l.up.a, l.up.b, want, n, true);
+    weight.trans = false;
+    memcpy(before, want_dx, sizeof(real) * xs);
+    gemm_bf16_reference(m, k, n, dy, weight, want_dx, k, true);
+    gemm_bf16_reference(m, k, rank, l.down.a, l.down.b, want_dx, k, true);
+    enum cpu_class have[SHAPE_CLASSES];
+    int classes = shape_classes(&tested, have);
+    for (int turn = 0; turn < 2 * classes; turn++) {
+        ck_ok(cpu_force(have[turn / 2]));
+        memcpy(dx, before, sizeof(real) * xs);
+        if (turn % 2)
+            parallel_for(1, run_layer, &l);
+        else
+            run_layer(&l, 0, 0);
+        ck_assert_msg(memcmp(y, want, sizeof(real) * ys) == 0, "output, turn %d", turn);
+        ck_assert_msg(memcmp(dx, want_dx, sizeof(real) * xs) == 0, "input gradient, turn %d", turn);
+    }
+    free(x), free(w), free(bias), free(z), free(b), free(a), free(y), free(dx), free(want), free(want_dx), free(before);
+}
+END_TEST
+
 /* bfloat16 keeps 8 bits: 1 + 2^-7 is the next number after 1. */
 START_TEST(rounding)
 {
@@ -253,5 +316,6 @@ START_TEST(special_values)
 END_TEST
 
 PG_TESTS(TEST(all_classes_of_this_machine), LOOP_TEST(every_border, 0, SIDES), TEST(large_shapes), TEST(empty_sides),
-         TEST(weight_sources), TEST(linear_layers), TEST(packed_weights), TEST(held_operands), TEST(rounding),
+         TEST(weight_sources), TEST(linear_layers), TEST(packed_weights), TEST(held_operands),
+         LOOP_TEST(terms_on_top, 0, (int)(sizeof with_term / sizeof with_term[0])), TEST(rounding),
          TEST(special_values))

@@ -167,7 +167,7 @@ static double through_arith(struct parts *p)
     real out[MAX];
     struct mat x = x_of(p), y = mat_of(out, ROWS, OUT);
     struct wsrc w = wsrc_dense(p->extra, OUT, COLS);
-    ck_ok(arith_f32.linear(&call, &x, &w, p->beta, &y));
+    ck_ok(arith_f32.linear(&call, &x, &w, p->beta, NULL, &y));
     return weigh(p, out, ROWS * OUT);
 }
 static void through_arith_back(struct parts *p)
@@ -175,7 +175,7 @@ static void through_arith_back(struct parts *p)
     struct arith_call call = {0};
     struct mat x = x_of(p), dy = mat_of(p->w, ROWS, OUT), dx = mat_of(p->dx, ROWS, COLS);
     struct wsrc w = wsrc_dense(p->extra, OUT, COLS);
-    ck_ok(arith_f32.linear_dx(&call, &dy, &w, &dx, true));
+    ck_ok(arith_f32.linear_dx(&call, &dy, &w, NULL, &dx, true));
     ck_ok(arith_f32.linear_dw(&call, &x, &dy, p->dextra, COLS));
     bias_backward(&dy, p->dbeta);
 }
