@@ -161,6 +161,11 @@ void gemm_serial(int m, int n, int k, struct gemm_in a, struct gemm_in b, real *
     multiply(&p, true);
 }
 
+void gemm_add_term(gemm_fn *multiply_by, const struct gemm_term *t, struct mat *c)
+{
+    multiply_by(c->rows, c->cols, t->k, t->a, t->b, c->a, c->ld, true);
+}
+
 /* ---- linear layers ------------------------------------------------------------------------------------------------
  */
 

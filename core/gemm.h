@@ -65,4 +65,7 @@ struct products {
 };
 extern const struct products products_f32;
 
+/* C += the term, by an arithmetic's product. */
+void gemm_add_term(gemm_fn *, const struct gemm_term *, struct mat *c);
+
 #endif

@@ -460,11 +460,8 @@ static bool pack_plus(const struct problem *p, const struct bf16_kernels *kernel
 {
     const struct gemm_term *t = p->plus;
     if (packed_bytes(kernels, p->m, t->k) > PLUS || packed_bytes(kernels, p->n, t->k) > PLUS) return false;
-    size_t panel = panel_bytes(kernels, t->k);
-    struct two_packings pack = {{kernels, &t->a, BF16_A, 0, p->m, 0, t->k, panel, plus_a},
-                                {kernels, &t->b, BF16_B, 0, p->n, 0, t->k, panel, plus_b},
-                                parts_of(p->m, GROUP)};
-    parallel_for(pack.groups_a + parts_of(p->n, GROUP), pack_piece, &pack);
+    pack_all(kernels, &t->a, BF16_A, p->m, t->k, plus_a);
+    pack_all(kernels, &t->b, BF16_B, p->n, t->k, plus_b);
     return true;
 }
 

@@ -49,7 +49,8 @@ void lap_watch_stop(double seconds[LAPS])
 enum lap lap_begin(enum lap l)
 {
     enum lap before = watch.now;
-    bool inner = before == LAP_OTHER || (before == LAP_ADAPTERS && l == LAP_LAYERS);
+    bool inner = before == LAP_OTHER || (before == LAP_ADAPTERS && l == LAP_LAYERS) ||
+                 (before == LAP_LAYERS && l == LAP_ADAPTERS);
     if (watch.on && inner && l != before) turn_to(l);
     return before;
 }

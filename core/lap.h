@@ -24,7 +24,8 @@ void lap_watch_start(void);
 void lap_watch_stop(double seconds[LAPS]);
 
 /* From here on time belongs to l, until lap_end with what this returned. A component inside another one belongs to
- * the outer one, except that a base layer's product inside an adapter is the layer's. */
+ * the outer one, except that a base layer's product inside an adapter is the layer's, and a term of the adapter inside
+ * that product the adapter's. */
 enum lap lap_begin(enum lap l);
 void lap_end(enum lap before);
 

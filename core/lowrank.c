@@ -50,11 +50,6 @@ static struct gemm_term expansion(const struct lowrank *l, const struct mat *z, 
     return (struct gemm_term){n, {.p = z->a + l->lo, .ld = z->ld}, {.p = scaled, .ld = l->out}};
 }
 
-static void add_term(const struct lowrank *l, const struct gemm_term *t, struct mat *c)
-{
-    multiply(l)(c->rows, c->cols, t->k, t->a, t->b, c->a, c->ld, true);
-}
-
 struct gemm_term lowrank_begin(const struct lowrank *l, const struct mat *x, struct mat *z, real *work)
 {
     multiply(l)(x->rows, l->hi - l->lo, l->in, (struct gemm_in){.p = x->a, .ld = x->ld}, rows_of_a(l, true),
@@ -65,7 +60,7 @@ struct gemm_term lowrank_begin(const struct lowrank *l, const struct mat *x, str
 void lowrank_forward(const struct lowrank *l, const struct mat *x, struct mat *z, real *work, struct mat *y)
 {
     struct gemm_term rest = lowrank_begin(l, x, z, work);
-    add_term(l, &rest, y);
+    gemm_add_term(multiply(l), &rest, y);
 }
 
 /* ---- sums over tokens ----------------------------------------------------------------------------------------------
@@ -197,7 +192,7 @@ void lowrank_backward(const struct lowrank *l, const struct mat *x, const struct
                       real *db, real *de, int train_lo, struct mat *scratch, struct mat *dx)
 {
     struct gemm_term rest = lowrank_gradients(l, x, z, dy, da, db, de, train_lo, scratch);
-    if (dx != NULL) add_term(l, &rest, dx);
+    if (dx != NULL) gemm_add_term(multiply(l), &rest, dx);
 }
 
 /* ---- as an adapter uses it -----------------------------------------------------------------------------------------
@@ -234,7 +229,7 @@ status lowrank_apply(const struct lowrank *l, const struct dropout *drop, const 
     struct gemm_term rest;
     struct arena_mark mark = arena_mark(scratch);
     TRY(lowrank_prepare(l, drop, row_key, x, tape, scratch, z, &rest));
-    add_term(l, &rest, y);
+    gemm_add_term(multiply(l), &rest, y);
     arena_reset(scratch, mark);
     return ST_OK;
 }

@@ -125,7 +125,8 @@ status site_backward(struct use *, const struct mat *x, const struct mat *dy, st
  * trained. For points: y = x, dx += dy. */
 status base_forward(struct use *, const struct mat *x, struct mat *y);
 status base_backward(struct use *, const struct mat *x, const struct mat *dy, struct mat *dx);
-/* The same for a linear site, with a product on top of y, and of dx, which is then wanted (NULL: none). */
+/* The same for linear sites alone, with a term that is added to y or dx too (NULL: none). With a term dx must be
+ * wanted. */
 status base_forward_plus(struct use *, const struct mat *x, const struct gemm_term *, struct mat *y);
 status base_backward_plus(struct use *, const struct mat *x, const struct mat *dy, const struct gemm_term *,
                           struct mat *dx);

@@ -6,7 +6,8 @@
 
 WORK.json: {"model": FOLDER with config.json, "labels": n, "threads": n, "phase": "train" | "evaluate",
 "method": "lora" | "full_ft" | "none", "sites": [names of layers], "rank": r, "alpha": a, "dropout": p,
-"precision": "f32" | "bf16", "micro_batch": n, "clip": norm, "batches": [{"ids": [[...], ...], "types": [[...], ...] or null}, ...]}.
+"precision": "f32" | "bf16", "micro_batch": n, "clip": norm,
+"batches": [{"ids": [[...], ...], "types": [[...], ...] or null}, ...]}.
 Weights are drawn at random: speed does not depend on them. Every batch, or micro-batch of it, is padded to its longest
 sequence. The first batch is run once more before time counts. bf16 is torch's autocast.
 
