@@ -15,55 +15,72 @@ typedef int no_bf16_instructions_in_double;
                              x)
 #include "core/gemm_bf16_pack.h"
 
-enum { ROWS = 8 }; /* of C that are computed together */
+/* Of C, 8 rows x 1 panel or 4 rows x 2 panels of columns are computed together: what both chains and the sums take is
+ * three quarters of the registers. Two panels ask for six loads in place of nine for eight instructions. */
+enum { TILES = 8 };
 
-/* One chain over a block: eight pairs. */
-INLINE void chain(const uint16_t *a, const uint16_t *b, __m512 sum[ROWS])
+/* One chain over a block, eight pairs, for rows x panels; b's panels lie `apart` elements from each other. */
+INLINE void chain(const uint16_t *a, const uint16_t *b, size_t apart, int panels, __m512 sum[TILES])
 {
     UNROLL
-    for (int r = 0; r < ROWS; r++) sum[r] = _mm512_setzero_ps();
+    for (int t = 0; t < TILES; t++) sum[t] = _mm512_setzero_ps();
     UNROLL
     for (int p = 0; p < PAIRS / 2; p++) {
-        __m512bh lane = (__m512bh)_mm512_load_si512(b + p * BF16_BLOCK);
+        __m512bh lane[2];
         UNROLL
-        for (int r = 0; r < ROWS; r++) {
+        for (int q = 0; q < panels; q++) lane[q] = (__m512bh)_mm512_load_si512(b + q * apart + p * BF16_BLOCK);
+        UNROLL
+        for (int t = 0; t < TILES; t++) {
             int pair;
-            memcpy(&pair, a + r * BF16_BLOCK + 2 * p, sizeof pair);
-            sum[r] = _mm512_dpbf16_ps(sum[r], (__m512bh)_mm512_set1_epi32(pair), lane);
+            memcpy(&pair, a + t / panels * BF16_BLOCK + 2 * p, sizeof pair);
+            sum[t] = _mm512_dpbf16_ps(sum[t], (__m512bh)_mm512_set1_epi32(pair), lane[t % panels]);
         }
     }
 }
 
-static void strip(const struct bf16_piece *p, const uint16_t *a, const uint16_t *b, int rows, int cols, float *c,
-                  const float *bias)
+/* rows x cols of C (at most TILES / panels x 16 panels). */
+INLINE void strip(const struct bf16_piece *p, const uint16_t *a, const uint16_t *b, int panels, int rows, int cols,
+                  float *c, const float *bias)
 {
-    __m512 even[ROWS], odd[ROWS], sum[ROWS];
-    __mmask16 mask = first(cols);
-    for (int r = 0; r < ROWS; r++)
-        sum[r] = p->load && r < rows ? _mm512_maskz_loadu_ps(mask, c + r * p->ldc) : _mm512_setzero_ps();
-    for (int block = 0; block < p->blocks; block++, a += BF16_TILE, b += BF16_TILE) {
-        chain(a, b, even);
-        chain(a + PAIRS, b + BF16_TILE / 2, odd);
-        UNROLL
-        for (int r = 0; r < ROWS; r++) sum[r] = _mm512_add_ps(sum[r], _mm512_add_ps(even[r], odd[r]));
+    const size_t apart = p->panel_b / sizeof *b;
+    __m512 even[TILES], odd[TILES], sum[TILES];
+    const __mmask16 mask[2] = {first(cols), first(cols - BF16_LANES)};
+    UNROLL
+    for (int t = 0; t < TILES; t++) {
+        const float *from = c + t / panels * p->ldc + t % panels * BF16_LANES;
+        sum[t] = p->load && t / panels < rows ? _mm512_maskz_loadu_ps(mask[t % panels], from) : _mm512_setzero_ps();
     }
-    for (int r = 0; r < ROWS && r < rows; r++) {
-        if (bias) sum[r] = _mm512_add_ps(sum[r], _mm512_maskz_loadu_ps(mask, bias));
-        _mm512_mask_storeu_ps(c + r * p->ldc, mask, sum[r]);
+    for (int block = 0; block < p->blocks; block++, a += BF16_TILE, b += BF16_TILE) {
+        chain(a, b, apart, panels, even);
+        chain(a + PAIRS, b + BF16_TILE / 2, apart, panels, odd);
+        UNROLL
+        for (int t = 0; t < TILES; t++) sum[t] = _mm512_add_ps(sum[t], _mm512_add_ps(even[t], odd[t]));
+    }
+    UNROLL
+    for (int t = 0; t < TILES; t++) {
+        const int col = t % panels * BF16_LANES;
+        if (t / panels >= rows) break;
+        if (bias) sum[t] = _mm512_add_ps(sum[t], _mm512_maskz_loadu_ps(mask[t % panels], bias + col));
+        _mm512_mask_storeu_ps(c + t / panels * p->ldc + col, mask[t % panels], sum[t]);
+    }
+}
+
+/* A column of C, `panels` panels wide. */
+INLINE void column(const struct bf16_piece *p, int j, int panels)
+{
+    const uint16_t *b = (const uint16_t *)(p->b + (size_t)(j / BF16_LANES) * p->panel_b);
+    for (int i = 0; i < p->m; i += TILES / panels) {
+        const uint16_t *a =
+            (const uint16_t *)(p->a + (size_t)(i / BF16_LANES) * p->panel_a) + i % BF16_LANES * BF16_BLOCK;
+        strip(p, a, b, panels, p->m - i, p->n - j, p->c + i * p->ldc + j, p->bias ? p->bias + j : NULL);
     }
 }
 
 static void piece(const struct bf16_piece *p)
 {
-    for (int j = 0; j < p->n; j += BF16_LANES) {
-        const uint16_t *b = (const uint16_t *)(p->b + (size_t)(j / BF16_LANES) * p->panel_b);
-        int cols = p->n - j < BF16_LANES ? p->n - j : BF16_LANES;
-        for (int i = 0; i < p->m; i += ROWS) {
-            const uint16_t *a =
-                (const uint16_t *)(p->a + (size_t)(i / BF16_LANES) * p->panel_a) + i % BF16_LANES * BF16_BLOCK;
-            strip(p, a, b, p->m - i, cols, p->c + i * p->ldc + j, p->bias ? p->bias + j : NULL);
-        }
-    }
+    int j = 0;
+    for (; j + BF16_LANES < p->n; j += 2 * BF16_LANES) column(p, j, 2);
+    if (j < p->n) column(p, j, 1);
 }
 
 const struct bf16_kernels bf16_avx512bf16 = {.unit = sizeof(uint16_t), .pack = pack, .piece = piece};
