@@ -1,8 +1,8 @@
 /* What training a language model costs: opens a model folder, trains a method over a store on random tokens, and prints
  * private memory and seconds a step.
  *
- *     train_memory FOLDER [--method qlora] [--store nf4] [--length 512] [--micro-batch 1] [--steps 2] [--recompute yes]
- *                  [--store-file BASE.safetensors]
+ *     train_memory FOLDER [--method qlora] [--store nf4] [--precision f32] [--length 512] [--micro-batch 1] [--steps 2]
+ *                  [--recompute yes] [--store-file BASE.safetensors]
  *
  * Private memory is RssAnon of /proc/self/status, looked at 50 times a second; pages of the mapped model file, which
  * the system can take back at any time, are shown apart. With --store-file the stored weights are mapped from that
@@ -20,13 +20,14 @@
 #include "tools/tool.h"
 
 struct options {
-    const char *method, *store, *file;
+    const char *method, *store, *precision, *file;
     int length, micro, steps, recompute, threads;
 };
 #define AT(field) offsetof(struct options, field)
 static const struct option options[] = {
     {"method", OPT_STRING, AT(method), 0, 0, "qlora", "NAME", "method or preset", 0},
     {"store", OPT_STRING, AT(store), 0, 0, "", "NAME", "store of the base weights; default: the preset's, or f32", 0},
+    {"precision", OPT_STRING, AT(precision), 0, 0, "f32", "NAME", "f32 or bf16", 0},
     {"store-file", OPT_STRING, AT(file), 0, 0, "", "PATH", "map the stored weights from here, or write them here", 0},
     {"length", OPT_INT, AT(length), 1, 1 << 20, "512", "N", "tokens of a sequence", 0},
     {"micro-batch", OPT_INT, AT(micro), 1, 1 << 16, "1", "N", "sequences of a pass", 0},
@@ -100,9 +101,11 @@ static status open_session(struct job *j, const char *folder)
                                           .train_pooler = -1},
                                 .method = preset.method,
                                 .store = store_find(store ? store : "f32"),
+                                .arith = arith_find(j->o->precision),
                                 .seed = 1,
                                 .total_steps = (uint64_t)j->o->steps + 1};
     FAIL_IF(!spec.store, ST_USAGE, "unknown store '%s'", store);
+    FAIL_IF(!spec.arith, ST_USAGE, "unknown precision '%s'", j->o->precision);
     void *method_options = arena_zalloc(j->arena, preset.method->option_size + 1);
     void *store_options = arena_zalloc(j->arena, spec.store->option_size + 1);
     if (!method_options || !store_options) return ST_MEMORY;
