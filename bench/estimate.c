@@ -71,10 +71,19 @@ static status one_step(struct probe *p, int longest, double *pass, double *updat
     return ST_OK;
 }
 
+/* The set that evaluations spend most on. */
+static const struct cell_set *largest_dev(const struct cell_data *data)
+{
+    const struct cell_set *most = &data->dev[0];
+    for (int i = 1; i < data->devs; i++)
+        if (tokens_total(&data->dev[i].tokens) > tokens_total(&most->tokens)) most = &data->dev[i];
+    return most;
+}
+
 /* Seconds to evaluate one token. */
 static status one_evaluation(struct probe *p, double *seconds)
 {
-    const struct cell_set *set = &p->data->dev[0];
+    const struct cell_set *set = largest_dev(p->data);
     struct tokens part = set->tokens; /* a view of its first examples */
     float *outputs;
     if (part.n > p->plan.eval_batch) part.n = p->plan.eval_batch;

@@ -36,6 +36,14 @@ static const char *set_of(const char *path, const char *variant, struct arena *a
     return arena_printf(a, "%.*s", (int)(n - m - 5), path + 5);
 }
 
+/* Whether the set has the metric at some evaluation: of a dev set and a benchmark each has its own only. */
+static int measured(const struct record_item *metrics, int column, int mean)
+{
+    for (size_t e = 0; e < metrics->dim[0]; e++)
+        if (!isnan(score_at(metrics, e, column, mean))) return 1;
+    return 0;
+}
+
 static status take_curve(const struct record *r, const char *variant, int column, struct arena *a,
                          struct variant_detail *d)
 {
@@ -44,13 +52,20 @@ static status take_curve(const struct record *r, const char *variant, int column
         const struct record_item *m = &r->item[i];
         const char *set = set_of(m->path, variant, a);
         const struct record_item *epochs = set ? get(r, "eval/{}/{}/epochs", set, variant) : NULL;
-        if (!epochs || m->rank != 2 || m->dim[1] == 0 || m->dim[0] != epochs->n || column >= (int)m->dim[1]) continue;
-        if (sets++ == 0) {
+        const struct record_item *steps = set ? get(r, "eval/{}/{}/steps", set, variant) : NULL;
+        if (!epochs || !steps || steps->n != epochs->n || m->rank != 2 || m->dim[1] == 0 || m->dim[0] != epochs->n ||
+            column >= (int)m->dim[1])
+            continue;
+        if (!d->epoch) {
             d->evaluations = (int)epochs->n;
             NEW(d->epoch, a, epochs->n + 1);
+            NEW(d->step, a, epochs->n + 1);
             ZNEW(d->score, a, epochs->n + 1);
             if (epochs->n) memcpy(d->epoch, epochs->v.d, epochs->n * sizeof *d->epoch);
+            for (size_t e = 0; e < epochs->n; e++) d->step[e] = (double)steps->v.i[e];
         }
+        if (!measured(m, column, mean)) continue;
+        sets++;
         for (int e = 0; e < d->evaluations && (size_t)e < epochs->n; e++)
             d->score[e] += score_at(m, (size_t)e, column, mean);
     }

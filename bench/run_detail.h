@@ -10,7 +10,8 @@ enum operand { OP_W, OP_X, OP_A, OP_B, OP_E, OP_QA, OP_QE, OP_OUT };
 
 struct variant_detail { /* of one variant of a run; in the order of run->variant */
     int evaluations;
-    double *epoch, *score;   /* [evaluations] the main score or the asked metric, mean over the sets */
+    double *epoch, *step;    /* [evaluations] when they were */
+    double *score;           /* [evaluations] the main score or the asked metric, mean over the sets that have it */
     double *rank, *rank_max; /* [sites] at the end; NULL: not traced */
     double *bits;            /* [sites, DETAIL_OPERANDS] at the end; NULL: not traced */
 };

@@ -255,6 +255,37 @@ START_TEST(gaps)
 }
 END_TEST
 
+/* A run that a benchmark scores has nothing of the main metric on its own dev set; one shorter than an epoch is drawn
+ * over its steps. */
+START_TEST(benchmark_curve)
+{
+    enum { E = SAMPLE_EVALUATIONS };
+    static const char *const other[] = {"loss", "first_half", "second_half"};
+    const double none[E] = {NAN, NAN, NAN}, score[E] = {0.25, 0.5, 0.375}, epoch[E] = {0.1, 0.2, 0.3};
+    const int64_t step[E] = {100, 200, 300};
+    const size_t size[] = {E, 1};
+    struct arena *a = arena_new("record");
+    struct record r;
+    struct sample s = {.row = "lora", .task = "e2e", .seed = 1, .score = {NAN, NAN, NAN}, .adapter = 5, .head = 1};
+    sample_record(&s, a, &r);
+    for (int i = 0; i < 3; i++)
+        ck_ok(record_reals(&r, arena_printf(a, "eval/mmlu/main/%s", other[i]), none, i ? 2 : 1, size));
+    ck_ok(record_reals(&r, "eval/mmlu/main/metrics", score, 2, size));
+    for (int i = 0; i < 2; i++) {
+        ck_ok(record_ints(&r, arena_printf(a, "eval/%s/main/steps", i ? "dev" : "mmlu"), step, 1, size));
+        ck_ok(record_reals(&r, arena_printf(a, "eval/%s/main/epochs", i ? "dev" : "mmlu"), epoch, 1, size));
+    }
+    ck_ok(file_make_dirs(in_temp("runs")));
+    ck_ok(record_write(&r, in_temp("runs/1.h5")));
+    arena_free(a);
+    if (!have_gnuplot(__func__)) return;
+    ck_ok(PEFTGRID("plot", in_temp("runs"), "--kind", "curves", "--out", in_temp("fig"), "--format", "svg"));
+    ck_file_has("curves.dat",
+                "# e2e, lora: step mean low high seeds\n100 25 25 25 1\n200 50 50 50 1\n300 37.5 37.5 37.5 1\n");
+    ck_file_has("curves.gp", "set xlabel 'steps'");
+}
+END_TEST
+
 START_TEST(without_gnuplot)
 {
     char *path = strdup(getenv("PATH") ? getenv("PATH") : "");
@@ -304,4 +335,5 @@ START_TEST(site_names)
 END_TEST
 
 PG_TESTS(TEST(curves), TEST(all_kinds), TEST(pareto_front), TEST(ranks_and_bits), TEST(bits_by_size), TEST(sweeps),
-         TEST(names_are_taken_literally), TEST(gaps), TEST(without_gnuplot), TEST(bad_words), TEST(site_names))
+         TEST(names_are_taken_literally), TEST(gaps), TEST(benchmark_curve), TEST(without_gnuplot), TEST(bad_words),
+         TEST(site_names))
