@@ -2,6 +2,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -19,6 +22,17 @@ struct search {
     unsigned char *done;
 };
 
+/* What a kill or a failed call between the record and the removal leaves: the cell itself takes it away. */
+static bool has_leftovers(const char *folder, const char *id)
+{
+    static const char *const end[] = {".ckpt", ".ckpt.1", ".partial"};
+    char path[PATH_MAX];
+    for (size_t i = 0; i < sizeof end / sizeof *end; i++)
+        if (snprintf(path, sizeof path, "%s/%s%s", folder, id, end[i]) < (int)sizeof path && file_exists(path))
+            return true;
+    return false;
+}
+
 static status look_at(const struct search *s, struct cell_namer *namer, struct arena *reading, int i)
 {
     char id[65];
@@ -28,7 +42,7 @@ static status look_at(const struct search *s, struct cell_namer *namer, struct a
     const char *path = arena_printf(reading, "%s/%s.h5", s->e->runs_dir, id);
     if (!path) return ST_MEMORY;
     if (file_exists(path) && record_read(path, reading, &r) == ST_OK)
-        s->done[i] = strcmp(record_get_string(&r, "run/status", ""), "ok") == 0;
+        s->done[i] = strcmp(record_get_string(&r, "run/status", ""), "ok") == 0 && !has_leftovers(s->e->runs_dir, id);
     arena_reset(reading, mark);
     return ST_OK;
 }

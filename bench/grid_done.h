@@ -5,8 +5,9 @@
 
 #include "bench/experiment.h"
 
-/* (*done)[i] = 1: cell index[i] has a readable record with a result below the experiment's runs folder. 0 is no
- * verdict: the cell itself looks again, and tells what is wrong with its model, its data or its record. */
+/* (*done)[i] = 1: cell index[i] has a readable record with a result below the experiment's runs folder, and
+ * nothing of the run but that. 0 is no verdict: the cell itself looks again, takes away what a killed run left, and
+ * tells what is wrong with its model, its data or its record. */
 status grid_done(const struct experiment *, const int *index, int count, const char *cache_dir, struct arena *,
                  unsigned char **done);
 
