@@ -28,7 +28,7 @@ done
 cmp whole.hashes broken.hashes && wc -l <broken.hashes
 ls broken/x | grep claim || echo "no claims left"
 # A checkpoint that outlived its record, as where the folder could not be synced in between: the next run takes it away.
-record=$(ls broken/x/*.h5 | head -n 1)
-for end in ckpt ckpt.1 partial; do echo left >"${record%.h5}.$end"; done
+set -- broken/x/*.h5
+for end in ckpt ckpt.1 partial; do echo left >"${1%.h5}.$end"; done
 peftgrid run x.ini --quiet --runs broken
 ls broken/x | grep -E 'ckpt|partial' || echo "nothing left over"
