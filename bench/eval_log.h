@@ -13,6 +13,8 @@
 #include "core/arena.h"
 #include "core/status.h"
 
+#define EVAL_LOG_ENDING ".partial" /* of its file, behind the run's id */
+
 struct eval_log;
 enum { EVAL_LOG_WORDS = 4096 }; /* most of one line */
 

@@ -23,16 +23,11 @@ static const struct variant_detail *first_curve(const struct table_cell *c)
     return NULL;
 }
 
-/* When evaluation e was: in epochs, or in steps where no run of the panel lasted one. */
-static double when(const struct variant_detail *d, int e, int in_steps)
-{
-    return in_steps ? d->step[e] : d->epoch[e];
-}
-
-/* *drawn: some evaluation has a score. */
+/* in_steps: over steps instead of epochs. *drawn: some evaluation has a score. */
 static status put_curve(struct figure *f, const struct table_cell *c, double scale, int in_steps, int *drawn)
 {
     const struct variant_detail *first = first_curve(c);
+    const double *when = !first ? NULL : in_steps ? first->step : first->epoch;
     *drawn = 0;
     for (int e = 0; first && e < first->evaluations; e++) {
         double sum = 0, low = NAN, high = NAN;
@@ -47,7 +42,7 @@ static status put_curve(struct figure *f, const struct table_cell *c, double sca
             if (!(high >= v)) high = v;
         }
         *drawn |= n > 0;
-        TRY(figure_numbers(f, CURVE_COLUMNS, (double[]){when(first, e, in_steps), n ? sum / n : NAN, low, high, n}));
+        TRY(figure_numbers(f, CURVE_COLUMNS, (double[]){when[e], n ? sum / n : NAN, low, high, n}));
     }
     return ST_OK;
 }
@@ -58,26 +53,26 @@ static status draw_panel(const struct plot *p, struct figure *f, int col, const 
     const char *label = figure_score_label(p->arena, &t->col[col]);
     const char *y = label ? figure_quote(p->arena, label) : NULL, *before = "plot";
     int *block, *drawn;
-    double epochs = 0, end = 0;
+    double epochs = 0, steps = 0;
     if (!y) return ST_MEMORY;
     NEW(block, p->arena, rows + 1);
     NEW(drawn, p->arena, rows + 1);
     for (int i = 0; i < rows; i++) {
         const struct variant_detail *d = first_curve(table_cell_at(t, row[i], col));
-        if (d) epochs = fmax(epochs, d->epoch[d->evaluations - 1]);
+        if (!d) continue;
+        epochs = fmax(epochs, d->epoch[d->evaluations - 1]);
+        steps = fmax(steps, d->step[d->evaluations - 1]);
     }
-    const int in_steps = epochs < 1;
+    const int in_steps = epochs < 1; /* the steps of a fraction of an epoch say more than the fraction */
     const char *unit = in_steps ? "step" : "epoch";
     for (int i = 0; i < rows; i++) {
-        const struct table_cell *c = table_cell_at(t, row[i], col);
-        const struct variant_detail *d = first_curve(c);
-        if (d) end = fmax(end, when(d, d->evaluations - 1, in_steps));
         TRY(figure_block(f, &block[i], "%s, %s: %s mean low high seeds", t->col[col].label,
                          table_row_name(&t->row[row[i]], p->arena), unit));
-        TRY(put_curve(f, c, t->col[col].scale, in_steps, &drawn[i]));
+        TRY(put_curve(f, table_cell_at(t, row[i], col), t->col[col].scale, in_steps, &drawn[i]));
     }
     TRY(figure_panel(f, col, t->col[col].label));
-    TRY(figure_line(f, "set xrange [0:%g]\nset xlabel '%ss' offset 0,0.3\nset ylabel %s offset 0.8,0", end, unit, y));
+    TRY(figure_line(f, "set xrange [0:%g]\nset xlabel '%ss' offset 0,0.3\nset ylabel %s offset 0.8,0",
+                    in_steps ? steps : epochs, unit, y));
     for (int line = 0; line < 2; line++)
         for (int i = 0; i < rows; i++) {
             if (!drawn[i]) continue;

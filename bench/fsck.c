@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include "bench/claim.h"
+#include "bench/eval_log.h"
+#include "bench/run_keeper.h"
 #include "core/file.h"
 #include "results/record_pack.h"
 
@@ -244,8 +246,8 @@ static const struct {
     const char *mark; /* in the name, behind the id */
     const char *with, *without;
 } leftover[] = {
-    {".partial", "of a run that is finished; it can be deleted", "an unfinished evaluation; run goes on from it"},
-    {".ckpt", "of a run that is finished; it can be deleted", "an unfinished run; run goes on from it"},
+    {EVAL_LOG_ENDING, "of a run that is finished; it can be deleted", "an unfinished evaluation; run goes on from it"},
+    {CHECKPOINT_ENDING, "of a run that is finished; it can be deleted", "an unfinished run; run goes on from it"},
     {".safetensors", NULL, "an adapter without a record"},
 };
 

@@ -9,6 +9,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include "bench/cell_name.h"
+#include "bench/eval_log.h"
+#include "bench/run_keeper.h"
 #include "core/file.h"
 #include "core/system.h"
 #include "results/record.h"
@@ -25,7 +27,7 @@ struct search {
 /* What a kill or a failed call between the record and the removal leaves: the cell itself takes it away. */
 static bool has_leftovers(const char *folder, const char *id)
 {
-    static const char *const end[] = {".ckpt", ".ckpt.1", ".partial"};
+    static const char *const end[] = {CHECKPOINT_ENDING, CHECKPOINT_BEFORE_ENDING, EVAL_LOG_ENDING};
     char path[PATH_MAX];
     for (size_t i = 0; i < sizeof end / sizeof *end; i++)
         if (snprintf(path, sizeof path, "%s/%s%s", folder, id, end[i]) < (int)sizeof path && file_exists(path))

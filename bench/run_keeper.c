@@ -306,7 +306,7 @@ static status remove_halves(const char *folder, const char *id, struct arena *ar
     int names;
     if (!file_is_dir(folder)) return ST_OK;
     TRY(file_list(folder, ".tmp", arena, &name, &names));
-    int n = snprintf(begin, sizeof begin, "%s.ckpt.", id);
+    int n = snprintf(begin, sizeof begin, "%s" CHECKPOINT_ENDING ".", id);
     for (int i = 0; i < names; i++) {
         char *path = path_join(arena, folder, name[i]);
         if (!path) return ST_MEMORY;
@@ -325,8 +325,8 @@ status run_keeper_open(struct run_keeper *c, const char *folder, const char *id,
                              .step = -1,
                              .written = clock_seconds()};
     TRY(remove_halves(folder, id, arena));
-    c->path = arena_printf(arena, "%s/%s.ckpt", folder, id);
-    c->previous = arena_printf(arena, "%s/%s.ckpt.1", folder, id);
+    c->path = arena_printf(arena, "%s/%s" CHECKPOINT_ENDING, folder, id);
+    c->previous = arena_printf(arena, "%s/%s" CHECKPOINT_BEFORE_ENDING, folder, id);
     if (!c->path || !c->previous) return ST_MEMORY;
     return force ? remove_both(c) : ST_OK;
 }

@@ -15,6 +15,9 @@
 
 struct training;
 
+#define CHECKPOINT_ENDING ".ckpt" /* of its file, behind the run's id */
+#define CHECKPOINT_BEFORE_ENDING CHECKPOINT_ENDING ".1"
+
 struct run_keeper {
     const char *path, *previous;
     const char *id, *label; /* of the run; of the cell, for notices */

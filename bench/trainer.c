@@ -4,6 +4,7 @@
 
 #include <string.h>
 #include "bench/adapter.h"
+#include "bench/eval_log.h"
 #include "bench/run_keeper.h"
 #include "bench/run_record.h"
 #include "bench/stop.h"
@@ -82,7 +83,7 @@ static status name_run(struct cell_work *w, struct arena *caller)
     TRY(cell_id(w->cell, w->session.model->hash, w->data.tokenizer->hash, w->data.hash, w->id));
     w->path = arena_printf(caller, "%s/%s.h5", w->paths->runs_dir, w->id);
     w->adapter_path = arena_printf(w->arena, "%s/%s.safetensors", w->paths->runs_dir, w->id);
-    w->log_path = arena_printf(w->arena, "%s/%s.partial", w->paths->runs_dir, w->id);
+    w->log_path = arena_printf(w->arena, "%s/%s" EVAL_LOG_ENDING, w->paths->runs_dir, w->id);
     if (!w->path || !w->adapter_path || !w->log_path) return ST_MEMORY;
     w->named = true;
     return ST_OK;
