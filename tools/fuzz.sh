@@ -1,6 +1,6 @@
 #!/bin/sh
-# make fuzz: every harness of tests/fuzz under libFuzzer, FUZZ_SECONDS (60) shared among them. One PASS, FAIL or SKIP line
-# a harness with what was run; the last line is 'N passed, N failed, N skipped'.
+# make fuzz: every harness of tests/fuzz under libFuzzer, FUZZ_SECONDS (60) of processor time shared among them. One PASS,
+# FAIL or SKIP line a harness with what was run; the last line is 'N passed, N failed, N skipped'.
 #
 #   FUZZ_ONLY="torch record"   only these harnesses
 #
@@ -50,28 +50,37 @@ processor() { # sets now: seconds of processor time that ended children have tak
     now=$(awk 'NR == 2 { gsub(/[ms]/, " "); split($0, t); printf "%d", 60 * t[1] + t[2] + 60 * t[3] + t[4] }' "$work/times")
 }
 
-stat() { # stat NAME LOG: a figure of -print_final_stats
-    sed -n "s/^stat::$1: *//p" "$2" | tail -n 1
+total() { # total NAME LOG: a figure of -print_final_stats, summed over the rounds
+    sed -n "s/^stat::$1: *//p" "$2" | awk '{ n += $1 } END { print n + 0 }'
+}
+
+# Rounds of one harness until it has had its share: libFuzzer counts seconds of the clock, of which a busy machine gives
+# it few. The next round starts from what the last one kept.
+rounds() { # rounds NAME LOG; sets took
+    processor
+    begin=$now
+    took=0
+    while [ $took -lt "$each" ]; do
+        "$out/fuzz" "$out/corpus/$1" "tests/fuzz/corpus/$1" -max_total_time=$((each - took)) -timeout=25 -rss_limit_mb=1024 \
+            -malloc_limit_mb=256 -max_len=65536 -len_control=20 -print_final_stats=1 -reload=0 -keep_seed=1 \
+            -artifact_prefix="$out/findings/$1-" >>"$2" 2>&1 || return 1
+        processor
+        took=$((now - begin))
+    done
 }
 
 for name in $names; do
     mkdir -p "$out/corpus/$name"
     log=$out/$name.log
-    processor
-    begin=$now
+    took=0
     PEFTGRID_FUZZ=$name
     export PEFTGRID_FUZZ
     known=$(ls "tests/fuzz/regressions/$name"-* 2>/dev/null)
     # shellcheck disable=SC2086
-    { [ -z "$known" ] || "$out/fuzz" $known; } >"$log" 2>&1 &&
-        "$out/fuzz" "$out/corpus/$name" "tests/fuzz/corpus/$name" -max_total_time="$each" -timeout=25 -rss_limit_mb=1024 \
-            -malloc_limit_mb=256 -max_len=65536 -len_control=20 -print_final_stats=1 -reload=0 -keep_seed=1 \
-            -artifact_prefix="$out/findings/$name-" >>"$log" 2>&1
+    { [ -z "$known" ] || "$out/fuzz" $known; } >"$log" 2>&1 && rounds "$name" "$log"
     rc=$?
-    processor
-    took=$((now - begin))
     covered=$(sed -n 's/.* cov: \([0-9]*\) .*/\1/p' "$log" | tail -n 1)
-    figures="$(stat number_of_executed_units "$log") executions, $covered edges, $took s of processor time"
+    figures="$(total number_of_executed_units "$log") executions, $covered edges, $took s of processor time"
     if [ $rc = 0 ]; then
         passed=$((passed + 1))
         echo "PASS fuzz $name: $figures"

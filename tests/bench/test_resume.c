@@ -23,8 +23,26 @@ static struct cell cell; /* what is run */
 
 /* ---- cells ---- */
 
-enum kind { ENCODER, DECODER, KINDS };
 enum { STEPS = 6 };
+
+#define SAYINGS \
+    "[task sayings]\nstyle = completion\nformat = csv\ntrain = t.csv\ndev = d.csv\nprompt = {q}\ncompletion = {a}\n"
+#define VOTES "[task votes]\nformat = csv\ntrain = v.csv\ndev = v.csv\ntext_a = q\nlabel = a\nlabel_names = no, yes\n"
+
+/* A network and a set of each kind that there is to train on; most tests take the first two. */
+enum kind { ENCODER, DECODER, KINDS };
+static const struct {
+    int decoder;
+    const char *task, *sections;
+} data[] = {[ENCODER] = {0, "mini_sst2", ""},
+            [DECODER] = {1, "sayings", SAYINGS},
+            {0, "mini_rte", ""},
+            {0, "mini_stsb", ""},
+            {0, "votes", VOTES},
+            {1, "sayings", SAYINGS "generate = 3\n"},
+            {1, "sayings", SAYINGS "benchmark = m\n[task m]\nformat = mmlu\nsubjects = anatomy\nshots = 1\n"},
+            {1, "prose", "[task prose]\nstyle = text\ntrain = t.csv\ndev = d.csv\n"}};
+enum { DATA = sizeof data / sizeof data[0] };
 
 static const char train[] = "[train]\nlr = 0.01\nsteps = 6\nbatch = 4\nmicro_batch = 3\nthreads = 1\neval_steps = 2\n"
                             "eval_batch = 1\nmax_train = 10\nmax_dev = 5\nmax_len = 40\ncheckpoint_minutes = 0\n";
@@ -36,20 +54,17 @@ static void begin(void)
     snprintf(folder, sizeof folder, "%s", fresh_folder());
     write_text(folder, "t.csv", "q,a\none,two\ntwo,three\nthree,four\nfour,five\nfive,six\nsix,seven and more\n");
     write_text(folder, "d.csv", "q,a\none,two\nsix,seven\none,two too\n");
+    write_text(folder, "v.csv", "q,a\na good one,yes\na bad one,no\nnot so good,no\nfine,yes\nvery fine,yes\n");
 }
 
 /* row: further settings of the method's row. */
 static void make_cell(enum kind kind, const char *method, const char *row)
 {
-    const char *model = kind == ENCODER ? tiny_model() : tiny_lm_model(),
+    const char *model = data[kind].decoder ? tiny_lm_model() : tiny_model(),
                *path = arena_printf(arena, "%s/e.ini", folder);
     const char *text = arena_printf(
-        arena, "[experiment]\nmodel = %s\ntasks = %s\nmethods = %s\nseeds = 1\n%s%s[row %s]\n%s", model,
-        kind == ENCODER ? "mini_sst2" : "sayings", method,
-        kind == ENCODER ? ""
-                        : "[task sayings]\nstyle = completion\nformat = csv\ntrain = t.csv\ndev = d.csv\nprompt = {q}\n"
-                          "completion = {a}\n",
-        train, method, row);
+        arena, "[experiment]\nmodel = %s\ndata = %s\ntasks = %s\nmethods = %s\nseeds = 1\n%s%s[row %s]\n%s", model,
+        tiny_mmlu(), data[kind].task, method, data[kind].sections, train, method, row);
     write_text(folder, "e.ini", text);
     status st = experiment_read(path, arena, &e);
     ck_assert_msg(st == ST_OK, "%s", status_message());
@@ -201,6 +216,37 @@ START_TEST(every_method_goes_on_from_any_step)
         methods++;
     }
     ck_assert_int_ge(methods, 10);
+}
+END_TEST
+
+/* Every method in both precisions on every kind of data: killed at a step that a generator chooses or in the evaluation
+ * that follows the last one. */
+START_TEST(every_method_goes_on_in_every_precision_on_all_data)
+{
+    const struct rng rng = {.seed = 78};
+    int runs_made = 0, stores = 0;
+    while (store_table[stores]) stores++;
+    for (int m = 0; method_table[m]; m++)
+        for (int bf16 = 0; bf16 <= 1; bf16++) {
+            const struct method *method = method_table[m];
+            struct record whole;
+            struct plan_of_stops p;
+            if (method->unavailable || method->preset_of) continue;
+            begin();
+            make_cell((enum kind)_i, method->name,
+                      arena_printf(arena, "precision = %s\n%s", bf16 ? "bf16" : "f32",
+                                   rest_of(method, store_table[(m + _i) % stores])));
+            run_whole(&whole);
+            cell.train.checkpoint_steps = 2;
+            int at = 1 + rng_below(&rng, RNG_DATA, (uint64_t)m, (uint32_t)bf16, (uint32_t)_i, 0, STEPS);
+            kill_at(at == STEPS ? "eval" : "train", at);
+            finish(&whole, &p);
+            if (at == STEPS) ck_assert_int_eq(p.first, 0);
+            if (at < STEPS) ck_assert(p.first >= at - 1 && p.first <= at + 1);
+            arena_free(arena);
+            runs_made++;
+        }
+    ck_assert_int_ge(runs_made, 20);
 }
 END_TEST
 
@@ -538,9 +584,10 @@ START_TEST(a_full_disk_does_not_end_a_run)
 END_TEST
 
 PG_TESTS(LOOP_TEST(every_method_goes_on_from_any_step, 0, KINDS), LOOP_TEST(goes_on_from_every_step, 0, BUSY *KINDS),
-         LOOP_TEST(goes_on_after_kills, 0, KINDS), TEST(a_kill_in_a_long_evaluation_repeats_no_step),
-         TEST(leftovers_of_a_recorded_run_go), TEST(damaged_checkpoints_fall_back),
-         TEST(a_damaged_checkpoint_does_not_push_out_the_good_one), TEST(foreign_checkpoints_are_not_used),
-         TEST(every_flipped_byte_is_found), TEST(a_time_limit_keeps_the_state), TEST(a_memory_limit_is_told),
-         TEST(room_is_looked_at_before_a_grid), TEST(room_is_that_of_what_a_method_trains),
-         TEST(a_full_disk_does_not_end_a_run))
+         LOOP_TEST(goes_on_after_kills, 0, KINDS),
+         LOOP_TEST(every_method_goes_on_in_every_precision_on_all_data, 0, DATA),
+         TEST(a_kill_in_a_long_evaluation_repeats_no_step), TEST(leftovers_of_a_recorded_run_go),
+         TEST(damaged_checkpoints_fall_back), TEST(a_damaged_checkpoint_does_not_push_out_the_good_one),
+         TEST(foreign_checkpoints_are_not_used), TEST(every_flipped_byte_is_found), TEST(a_time_limit_keeps_the_state),
+         TEST(a_memory_limit_is_told), TEST(room_is_looked_at_before_a_grid),
+         TEST(room_is_that_of_what_a_method_trains), TEST(a_full_disk_does_not_end_a_run))
