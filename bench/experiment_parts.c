@@ -114,6 +114,9 @@ static status find_other(const struct key_value *kv, struct arena *arena, const 
         if (file_exists(*path) && !file_is_dir(*path)) return ST_OK;
     }
     if (!folder) return ST_MEMORY;
+    FAIL_IF(strchr(kv->value, '/'), ST_USAGE,
+            "%s:%d: no experiment file '%s': a path is taken from the folder of the file that names it", kv->path,
+            kv->line, kv->value);
     status st = experiment_find(kv->value, arena, path);
     return st == ST_OK ? st : fail_in(st, "%s:%d", kv->path, kv->line);
 }

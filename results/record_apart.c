@@ -121,7 +121,7 @@ static int serve(int fd)
 
 static void be_helper(int fd, pid_t parent)
 {
-    static const int fatal[] = {SIGTERM, SIGPROF, SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL};
+    static const int fatal[] = {SIGTERM, SIGPROF, SIGBUS}; /* of these the program may have handlers */
     int end;
     signal(SIGINT, SIG_IGN); /* whoever asked decides */
     for (size_t i = 0; i < sizeof fatal / sizeof fatal[0]; i++) signal(fatal[i], SIG_DFL);
@@ -250,6 +250,11 @@ static status take_item(struct cursor *c, struct record *r)
     return (text = take_text(c)) ? record_string(r, path, text) : fail(ST_INPUT, "%s ends early", path);
 }
 
+static int out_of_time(int how)
+{
+    return WIFSIGNALED(how) && WTERMSIG(how) == SIGPROF;
+}
+
 /* How the helper ended, for the message. */
 static status died(const char *file, int how)
 {
@@ -257,7 +262,7 @@ static status died(const char *file, int how)
         return fail(ST_MEMORY, "%s: out of memory in the process that opens it", file);
     if (WIFEXITED(how) && WEXITSTATUS(how) == NOBODY_THERE)
         return fail(ST_IO, "%s: no talking to the process that opens it", file);
-    if (WIFSIGNALED(how) && WTERMSIG(how) == SIGPROF)
+    if (out_of_time(how))
         return fail(ST_INPUT, "%s: HDF5 does not come to an end over it: expected a record, this file was forged",
                     file);
     return fail(ST_INPUT, "%s: HDF5 crashes over it: expected a record, this file was forged", file);
@@ -269,14 +274,16 @@ status record_image_read_apart(const unsigned char *bytes, size_t size, const ch
     struct request q = {.size = size};
     struct answer answer = {0, ST_OK};
     char *body;
+    int how = 0;
     snprintf(q.format, sizeof q.format, "%s", format);
     snprintf(q.file, sizeof q.file, "%s", file);
     TRY(ask(&q, bytes, record->arena, &answer, &body));
-    if (!body) { /* someone may have killed it: only a file that kills two is to blame */
-        helper_gone();
+    if (!body) how = helper_gone();
+    if (!body && !out_of_time(how)) { /* someone may have killed it: only a file that kills two is to blame */
         TRY(ask(&q, bytes, record->arena, &answer, &body));
+        if (!body) how = helper_gone();
     }
-    if (!body) return died(file, helper_gone());
+    if (!body) return died(file, how);
     if (answer.st != ST_OK) return fail((status)answer.st, "%s", body);
     struct cursor c = {body, body + answer.size};
     const void *hash = take(&c, SHA256_HEX);

@@ -36,6 +36,7 @@ static status find_shape(struct reader *r, const char *path, hid_t type, hid_t s
     hsize_t dim[3] = {0};
     FAIL_IF(f->rank < 0 || f->rank > 3 || H5Sget_simple_extent_dims(space, dim, NULL) < 0, ST_INPUT,
             "%s: %s has a shape that records do not use", r->file, path);
+    FAIL_IF(f->width == 0, ST_INPUT, "%s: %s has texts of no length", r->file, path);
     FAIL_IF(f->width > r->most, ST_INPUT, "%s: %s is larger than the file can hold", r->file, path);
     for (int i = 0; i < f->rank; i++) {
         FAIL_IF(dim[i] && f->n > r->most / f->width / dim[i], ST_INPUT, "%s: %s is larger than the file can hold",

@@ -57,12 +57,14 @@ status fuzz_run(const struct fuzz *f, const unsigned char *p, size_t n)
 {
     running = f;
     notice_quiet(1);
+    fuzz_watch_helpers();
     parallel_set_threads(1);
     fail(ST_OK, "%s", "");
     struct arena *a = arena_new(f->name);
     if (!a) abort();
     status st = f->run(p, n, a);
     if (st != ST_OK) check_message(st);
+    fuzz_expect_no_fault_in_helpers(a);
     arena_free(a);
     fuzz_remove();
     fuzz_expect(arena_total_peak() < most_memory, "memory out of proportion");

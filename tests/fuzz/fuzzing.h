@@ -30,6 +30,11 @@ status fuzz_run(const struct fuzz *, const unsigned char *p, size_t n);
 /* Fails the input as above when a promise that only the harness knows does not hold. */
 void fuzz_expect(bool holds, const char *promise);
 
+/* fuzzing_helpers.c, for fuzz_run: reports of processes that an input starts are kept from now on; one that blames our
+ * code fails the input. */
+void fuzz_watch_helpers(void);
+void fuzz_expect_no_fault_in_helpers(struct arena *);
+
 /* The folder of the harness's files, below $TMPDIR (best in memory); static. */
 const char *fuzz_folder(void);
 /* Writes a file there (name may have folders); its path in the arena. */

@@ -25,6 +25,8 @@ try check x.ini | sed "s|$HOME|HOME|"
 try run x.ini
 printf '[experiment]\nmodel = mini\ndata = no-such-folder\ntasks = cola\nseeds = 1\nmethods = none\n[train]\nlr = 1\n' >x.ini
 try check x.ini | sed "s|$HOME|HOME|"
+printf '[experiment]\nlike = base/table1.ini\n' >x.ini
+try check x.ini
 mkdir folder.ini
 try check folder.ini
 printf 'a\000b' >x.ini
