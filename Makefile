@@ -206,7 +206,7 @@ flips-short:
 asan ubsan tsan:
 	@$(MAKE) --no-print-directory VARIANT=$@ BUILD=$(BUILD) sanitized-tests
 
-# tools/fuzz.sh builds $(OUT)/fuzz where clang has a fuzzer and runs every harness; FUZZ_SECONDS is for all together.
+# tools/fuzz.sh builds $(OUT)/fuzz where clang has a fuzzer and runs every harness; FUZZ_SECONDS of processor time are shared.
 FUZZ_SECONDS ?= 60
 fuzz:
 	@BUILD=$(BUILD) FUZZ_SECONDS=$(FUZZ_SECONDS) sh tools/fuzz.sh
