@@ -273,13 +273,12 @@ status record_image_read_apart(const unsigned char *bytes, size_t size, const ch
 {
     struct request q = {.size = size};
     struct answer answer = {0, ST_OK};
-    char *body;
+    char *body = NULL;
     int how = 0;
     snprintf(q.format, sizeof q.format, "%s", format);
     snprintf(q.file, sizeof q.file, "%s", file);
-    TRY(ask(&q, bytes, record->arena, &answer, &body));
-    if (!body) how = helper_gone();
-    if (!body && !out_of_time(how)) { /* someone may have killed it: only a file that kills two is to blame */
+    /* Someone may have killed it: only a file that kills two is to blame. */
+    for (int tries = 0; tries < 2 && !body && !out_of_time(how); tries++) {
         TRY(ask(&q, bytes, record->arena, &answer, &body));
         if (!body) how = helper_gone();
     }

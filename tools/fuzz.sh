@@ -59,18 +59,20 @@ total() { # total NAME LOG: a figure of -print_final_stats, summed over the roun
 
 # Rounds of one harness until it has had its share: libFuzzer counts seconds of the clock, of which a busy machine gives
 # it few. The next round starts from what the last one kept.
-rounds() { # rounds NAME LOG; sets took
+rounds() { # rounds NAME LOG; sets took; 1: there is a finding
     processor
     begin=$now
     took=0
-    while [ $took -lt "$each" ]; do
+    found=0
+    while [ $found = 0 ] && [ $took -lt "$each" ]; do
         "$out/fuzz" "$out/corpus/$1" "tests/fuzz/corpus/$1" -max_total_time=$((each - took)) -timeout=25 -rss_limit_mb=1024 \
             -malloc_limit_mb=256 -max_len=65536 -len_control=20 -print_final_stats=1 -reload=0 -keep_seed=1 \
             -handle_segv=0 -handle_bus=0 -handle_abrt=0 -handle_fpe=0 -artifact_prefix="$out/findings/$1-" >>"$2" 2>&1 ||
-            return 1
+            found=1
         processor
         took=$((now - begin))
     done
+    return $found
 }
 
 for name in $names; do
@@ -90,9 +92,9 @@ for name in $names; do
         echo "PASS fuzz $name: $figures"
     else
         failed=$((failed + 1))
-        found=$(sed -n 's/.*Test unit written to //p' "$log" | tail -n 1)
-        [ -z "$found" ] || ASAN_OPTIONS=$options "$out/fuzz" "$found" >>"$log" 2>&1
-        grep -E 'FINDING|ERROR|SUMMARY|runtime error|Test unit written' "$log" | head -n 8
+        input=$(sed -n 's/.*Test unit written to //p' "$log" | tail -n 1)
+        [ -z "$input" ] || ASAN_OPTIONS=$options "$out/fuzz" "$input" >>"$log" 2>&1
+        grep -aE 'FINDING|ERROR|SUMMARY|runtime error|Test unit written' "$log" | head -n 8
         tail -n 5 "$log" | cut -c1-200
         echo "FAIL fuzz $name: $figures; see $log"
     fi

@@ -189,21 +189,27 @@ static const char *rest_of(const struct method *m, const struct store *s)
     return arena_printf(arena, "store = %s\n%s", m->flags & METHOD_TRAINS_BASE ? "f32" : s->name, rate);
 }
 
+static const struct store *store_by_turns(int turn)
+{
+    int stores = 0;
+    while (store_table[stores]) stores++;
+    return store_table[turn % stores];
+}
+
 /* ---- tests ---- */
 
 /* Twice at steps that a generator chooses, the second time with what the first left. */
 START_TEST(every_method_goes_on_from_any_step)
 {
     const struct rng rng = {.seed = 77};
-    int methods = 0, stores = 0;
-    while (store_table[stores]) stores++;
+    int methods = 0;
     for (int m = 0; method_table[m]; m++) {
         const struct method *method = method_table[m];
         struct record whole;
         struct plan_of_stops p;
         if (method->unavailable || method->preset_of) continue;
         begin();
-        make_cell((enum kind)_i, method->name, rest_of(method, store_table[(m + _i) % stores]));
+        make_cell((enum kind)_i, method->name, rest_of(method, store_by_turns(m + _i)));
         run_whole(&whole);
         int first = 1 + rng_below(&rng, RNG_DATA, (uint64_t)m, 0, (uint32_t)_i, 0, STEPS - 1);
         int second = first + 1 + rng_below(&rng, RNG_DATA, (uint64_t)m, 1, (uint32_t)_i, 0, STEPS - first);
@@ -224,8 +230,7 @@ END_TEST
 START_TEST(every_method_goes_on_in_every_precision_on_all_data)
 {
     const struct rng rng = {.seed = 78};
-    int runs_made = 0, stores = 0;
-    while (store_table[stores]) stores++;
+    int runs_made = 0;
     for (int m = 0; method_table[m]; m++)
         for (int bf16 = 0; bf16 <= 1; bf16++) {
             const struct method *method = method_table[m];
@@ -235,7 +240,7 @@ START_TEST(every_method_goes_on_in_every_precision_on_all_data)
             begin();
             make_cell((enum kind)_i, method->name,
                       arena_printf(arena, "precision = %s\n%s", bf16 ? "bf16" : "f32",
-                                   rest_of(method, store_table[(m + _i) % stores])));
+                                   rest_of(method, store_by_turns(m + _i))));
             run_whole(&whole);
             cell.train.checkpoint_steps = 2;
             int at = 1 + rng_below(&rng, RNG_DATA, (uint64_t)m, (uint32_t)bf16, (uint32_t)_i, 0, STEPS);
