@@ -32,12 +32,13 @@ static int has_bf16(int tiles, unsigned xcr0)
 }
 
 /* 1 when the processor and the operating system (XCR0: who saves the registers) both know the class's vectors. With
- * PG_EMULATED_AVX512 the kernels of AVX-512 are made of AVX2's instructions: see tests/determinism. */
+ * PG_EMULATED_AVX512 the kernels of AVX-512, its bfloat16 and AMX are made of AVX2's instructions: see
+ * tests/determinism. */
 int cpu_has(enum cpu_class c)
 {
     if (c == CPU_GENERIC) return 1;
 #ifdef PG_EMULATED_AVX512
-    if (c == CPU_AVX512) c = CPU_AVX2;
+    if (c > CPU_AVX2) c = CPU_AVX2;
 #endif
     unsigned a, b, f1, d, b7, c7, d7;
     if (!__get_cpuid(1, &a, &b, &f1, &d) || !__get_cpuid_count(7, 0, &a, &b7, &c7, &d7)) return 0;

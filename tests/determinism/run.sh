@@ -57,6 +57,9 @@ if [ "$precision" = bf16 ]; then
     for class in avx512bf16 amx; do
         if PEFTGRID_CPU=$class "$gcc/peftgrid" list methods >/dev/null 2>&1; then
             own="$own $class"
+        elif [ "$wide" = emulated ]; then
+            own="$own emulated-$class"
+            skip "this machine has no $class; its kernels are run over AVX2 by emulation instead"
         else
             skip "this machine has no $class"
         fi
@@ -80,7 +83,10 @@ combine() {
     esac
     program=$gcc/peftgrid class=$4
     [ "$3" = gcc ] || program=$build/clang/release/peftgrid
-    if [ "$4" = emulated ]; then program=$program-emulated class=avx512; fi
+    case $4 in
+    emulated) program=$program-emulated class=avx512 ;;
+    emulated-*) program=$program-emulated class=${4#emulated-} ;;
+    esac
     place=$work/$length-$1-$2-$3-$4
     mkdir "$place"
     for model in encoder decoder; do
@@ -106,7 +112,12 @@ if [ "$form" = determinism-short ]; then
     combine short 3 32 "$last" generic
     combine short 8 7 gcc avx2
     [ -z "$wide" ] || combine short 2 32 "$last" "$wide"
-    for class in $own; do combine short 3 7 gcc "$class"; done
+    for class in $own; do
+        case $class in
+        emulated-*) combine short 3 7 "$last" "$class" ;; # as above: that compiler's program is there
+        *) combine short 3 7 gcc "$class" ;;
+        esac
+    done
 else
     for compiler in $compilers; do
         for kernels in avx2 $wide $own generic; do
