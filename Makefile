@@ -247,7 +247,7 @@ $(OUT)/emulated/test_%: $(OUT)/tests/core/test_%.o $(EMULATED) $(TEST_LIB) $(LIB
 emulated-programs: $(OUT)/peftgrid-emulated
 
 emulated-tests: $(KERNELS:%=$(OUT)/emulated/test_%)
-	@sh tools/run-tests.sh $^
+	@PEFTGRID_EMULATED=1 sh tools/run-tests.sh $^
 
 # Needs clang and libsimde-dev; what is missing is skipped by name.
 determinism determinism-short: all

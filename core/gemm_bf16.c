@@ -54,32 +54,49 @@ static const struct bf16_kernels *const table[] = {
 enum { CLASSES = sizeof table / sizeof table[0] };
 
 #ifndef PG_DOUBLE
-/* One tile of C over two blocks, operands of many sizes, by the kernels and by the definition. */
-static bool agree(const struct bf16_kernels *k)
+/* m x n of C, at most 2 x 2 tiles, over two blocks, operands of many sizes, by the kernels and by the definition. What
+ * lies beside C stays as it is. */
+static bool agree_on(const struct bf16_kernels *k, int m, int n, bool load_and_bias)
 {
-    enum { N = BF16_LANES, K = 2 * BF16_BLOCK };
-    static _Alignas(64) unsigned char a[N * K * sizeof(real)], b[N * K * sizeof(real)];
-    real x[2][N * K], got[N * N] = {0}, want[N * N] = {0};
+    enum { MOST = 2 * BF16_LANES, K = 2 * BF16_BLOCK, LD = MOST + 1 };
+    static _Alignas(64) unsigned char packed[2][MOST * K * sizeof(real)];
+    real x[2][MOST * K], got[MOST * LD], want[MOST * LD], bias[MOST];
+    const size_t panel = 2 * BF16_TILE * k->unit;
     uint32_t state = 1;
-    for (int side = 0; side < 2; side++)
-        for (int i = 0; i < N * K; i++) {
+    for (int side = 0; side < 2; side++) {
+        const int lanes = side ? n : m;
+        for (int i = 0; i < lanes * K; i++) {
             state = state * 1664525u + 1013904223u;
             x[side][i] = (real)ldexp((double)(int32_t)state, (int)(state >> 8) % 24 - 40);
         }
-    k->pack(BF16_A, true, x[0], K, N, K, a);
-    k->pack(BF16_B, true, x[1], K, N, K, b);
-    k->piece(&(struct bf16_piece){.a = a,
-                                  .b = b,
-                                  .m = N,
-                                  .n = N,
+        for (int i = 0; i < lanes; i += BF16_LANES)
+            k->pack(side ? BF16_B : BF16_A, true, x[side] + i * K, K, smaller(BF16_LANES, lanes - i), K,
+                    packed[side] + (size_t)(i / BF16_LANES) * panel);
+    }
+    for (int i = 0; i < MOST * LD; i++) got[i] = want[i] = x[0][i % (m * K)] * x[1][i % (n * K)]; /* as large as sums */
+    for (int j = 0; j < n; j++) bias[j] = x[1][j];
+    k->piece(&(struct bf16_piece){.a = packed[0],
+                                  .b = packed[1],
+                                  .m = m,
+                                  .n = n,
                                   .blocks = 2,
-                                  .panel_a = 2 * BF16_TILE * k->unit,
-                                  .panel_b = 2 * BF16_TILE * k->unit,
+                                  .panel_a = panel,
+                                  .panel_b = panel,
                                   .c = got,
-                                  .ldc = N});
-    gemm_bf16_reference(N, N, K, (struct gemm_in){.p = x[0], .ld = K},
-                        (struct gemm_in){.p = x[1], .ld = K, .trans = true}, want, N, false);
+                                  .ldc = LD,
+                                  .load = load_and_bias,
+                                  .bias = load_and_bias ? bias : NULL});
+    gemm_bf16_reference(m, n, K, (struct gemm_in){.p = x[0], .ld = K},
+                        (struct gemm_in){.p = x[1], .ld = K, .trans = true}, want, LD, load_and_bias);
+    for (int i = 0; load_and_bias && i < m; i++)
+        for (int j = 0; j < n; j++) want[i * LD + j] += bias[j];
     return memcmp(got, want, sizeof got) == 0;
+}
+
+/* A whole tile, and tiles that are cut on one side or both: registers of other shapes. */
+static bool agree(const struct bf16_kernels *k)
+{
+    return agree_on(k, BF16_LANES, BF16_LANES, false) && agree_on(k, 21, 27, true);
 }
 
 /* Instructions of bfloat16 are tried before their first use: their arithmetic is the maker's choice. */
