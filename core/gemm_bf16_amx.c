@@ -11,28 +11,63 @@ typedef int no_amx_in_double;
 #define REORDER(x) (x)
 #include "core/gemm_bf16_pack.h"
 
-enum { ROW = 64 /* bytes of a tile's row */, TILES = 8 };
+enum { ROW = 64 /* bytes of a tile's row */, TILES = 8, QUAD = 2 * BF16_LANES };
 
-/* Registers 0 to 3: C; 4, 5: A; 6, 7: B. All of full size. */
-static void configure(void)
+struct config {
+    uint8_t palette, start_row, reserved[14];
+    uint16_t row_bytes[16];
+    uint8_t rows[16];
+};
+
+/* Slow, and all tiles become zero: once or twice a piece. */
+static void configure(const struct config *config)
 {
-    struct {
-        uint8_t palette, start, reserved[14];
-        uint16_t row_bytes[16];
-        uint8_t rows[16];
-    } config = {.palette = 1};
-    for (int i = 0; i < TILES; i++) config.row_bytes[i] = ROW, config.rows[i] = BF16_LANES;
-    _tile_loadconfig(&config);
+    /* gcc believes that the instruction reads eight bytes; the others must be there too. */
+    __asm__ volatile("" : : "r"(config) : "memory");
+    _tile_loadconfig(config);
 }
 
-/* ---- tiles of C: 2 x 2 at a time --------------------------------------------------------------------------------- */
+/* A tile of C comes from there, or is zero. */
+#define BEGIN(tile, from) \
+    do { \
+        if (p->load) \
+            _tile_loadd(tile, from, ldc); \
+        else \
+            _tile_zero(tile); \
+    } while (0)
 
-/* Where the four tiles of C lie: in C itself when all of them are whole, else in a square of their own. */
-struct quad {
-    float *c;
-    ptrdiff_t ldc;
-    int m, n; /* that exist, of 32 */
-};
+/* To m x n of C that were stored just now. */
+static void add_bias(const struct bf16_piece *p, int i, int m, int j, int n)
+{
+    if (!p->bias) return;
+    for (int end = j + n; j < end; j += BF16_LANES) {
+        const __mmask16 some = first(end - j);
+        const __m512 bias = _mm512_maskz_loadu_ps(some, p->bias + j);
+        float *c = p->c + i * p->ldc + j;
+        for (int r = 0; r < m; r++, c += p->ldc)
+            _mm512_mask_storeu_ps(c, some, _mm512_add_ps(_mm512_maskz_loadu_ps(some, c), bias));
+    }
+}
+
+static const uint16_t *panel_of_a(const struct bf16_piece *p, int i)
+{
+    return (const uint16_t *)(p->a + (size_t)(i / BF16_LANES) * p->panel_a);
+}
+
+static const uint16_t *panel_of_b(const struct bf16_piece *p, int j)
+{
+    return (const uint16_t *)(p->b + (size_t)(j / BF16_LANES) * p->panel_b);
+}
+
+/* ---- whole tiles of C: 2 x 2 at a time --------------------------------------------------------------------------- */
+
+/* Registers 0 to 3: C; 4, 5: A; 6, 7: B. All of full size. */
+static void configure_inside(void)
+{
+    struct config config = {.palette = 1};
+    for (int t = 0; t < TILES; t++) config.row_bytes[t] = ROW, config.rows[t] = BF16_LANES;
+    configure(&config);
+}
 
 #define SUMS(two_rows, two_cols) \
     for (int block = 0; block < p->blocks; block++, a += BF16_TILE, b += BF16_TILE) { \
@@ -48,7 +83,7 @@ struct quad {
 
 static void quad_sums(const struct bf16_piece *p, const uint16_t *a, const uint16_t *b, bool two_rows, bool two_cols)
 {
-    size_t panel_a = p->panel_a / sizeof *a, panel_b = p->panel_b / sizeof *b;
+    const size_t panel_a = p->panel_a / sizeof *a, panel_b = p->panel_b / sizeof *b;
     if (two_rows && two_cols)
         SUMS(true, true)
     else if (two_rows)
@@ -59,93 +94,137 @@ static void quad_sums(const struct bf16_piece *p, const uint16_t *a, const uint1
         SUMS(false, false)
 }
 
-static void load_c(const float *c, ptrdiff_t ldc)
-{
-    ptrdiff_t bytes = ldc * (ptrdiff_t)sizeof *c;
-    _tile_loadd(0, c, bytes);
-    _tile_loadd(1, c + 16, bytes);
-    _tile_loadd(2, c + 16 * ldc, bytes);
-    _tile_loadd(3, c + 16 * ldc + 16, bytes);
-}
-
-static void store_c(float *c, ptrdiff_t ldc)
-{
-    ptrdiff_t bytes = ldc * (ptrdiff_t)sizeof *c;
-    _tile_stored(0, c, bytes);
-    _tile_stored(1, c + 16, bytes);
-    _tile_stored(2, c + 16 * ldc, bytes);
-    _tile_stored(3, c + 16 * ldc + 16, bytes);
-}
-
-/* What exists of the square goes between it and C. */
-static void fetch(const struct quad *q, float *square)
-{
-    for (int i = 0; i < q->m; i++)
-        for (int h = 0; h < 32; h += 16)
-            _mm512_store_ps(square + i * 32 + h,
-                            _mm512_maskz_loadu_ps(first(q->n - h), q->c + i * q->ldc + (h < q->n ? h : 0)));
-}
-
-static void put(const struct quad *q, const float *square, const float *bias)
-{
-    for (int i = 0; i < q->m; i++)
-        for (int h = 0; h < q->n; h += 16) {
-            __m512 x = _mm512_load_ps(square + i * 32 + h);
-            __mmask16 some = first(q->n - h);
-            if (bias) x = _mm512_add_ps(x, _mm512_maskz_loadu_ps(some, bias + h));
-            _mm512_mask_storeu_ps(q->c + i * q->ldc + h, some, x);
-        }
-}
-
 /* Where k is short a product is its traffic with C: the square of C that comes next, along its rows, is called for. */
 static void prefetch_next(const struct bf16_piece *p, int i, int j)
 {
     enum { SHORT = 2, LINE = 16 };
     if (!p->load || p->blocks > SHORT) return;
-    j += 32;
-    if (j + 32 > p->n) i += 32, j = 0;
-    if (i + 32 > p->m || j + 32 > p->n) return;
+    j += QUAD;
+    if (j + QUAD > p->n) i += QUAD, j = 0;
+    if (i + QUAD > p->m || j + QUAD > p->n) return;
     const float *next = p->c + i * p->ldc + j;
-    for (int r = 0; r < 32; r++, next += p->ldc) {
+    for (int r = 0; r < QUAD; r++, next += p->ldc) {
         __builtin_prefetch(next, 0, 2);
         __builtin_prefetch(next + LINE, 0, 2);
     }
 }
 
-static void one_quad(const struct bf16_piece *p, int i, int j)
+static void quad(const struct bf16_piece *p, int i, int j, bool two_rows, bool two_cols)
 {
-    _Alignas(64) float square[32 * 32];
-    const uint16_t *a = (const uint16_t *)(p->a + (size_t)(i / BF16_LANES) * p->panel_a);
-    const uint16_t *b = (const uint16_t *)(p->b + (size_t)(j / BF16_LANES) * p->panel_b);
-    struct quad q = {p->c + i * p->ldc + j, p->ldc, p->m - i < 32 ? p->m - i : 32, p->n - j < 32 ? p->n - j : 32};
-    bool whole = q.m == 32 && q.n == 32;
-    if (p->load && whole) {
-        load_c(q.c, q.ldc);
-    } else if (p->load) {
-        memset(square, 0, sizeof square);
-        fetch(&q, square);
-        load_c(square, 32);
-    } else {
-        _tile_zero(0);
-        _tile_zero(1);
-        _tile_zero(2);
-        _tile_zero(3);
-    }
+    const ptrdiff_t ldc = p->ldc * (ptrdiff_t)sizeof *p->c;
+    float *c = p->c + i * p->ldc + j, *below = c + BF16_LANES * p->ldc;
+    BEGIN(0, c);
+    if (two_cols) BEGIN(1, c + BF16_LANES);
+    if (two_rows) BEGIN(2, below);
+    if (two_rows && two_cols) BEGIN(3, below + BF16_LANES);
     prefetch_next(p, i, j);
-    quad_sums(p, a, b, q.m > BF16_LANES, q.n > BF16_LANES);
-    if (whole && !p->bias) {
-        store_c(q.c, q.ldc);
-    } else {
-        store_c(square, 32);
-        put(&q, square, p->bias ? p->bias + j : NULL);
+    quad_sums(p, panel_of_a(p, i), panel_of_b(p, j), two_rows, two_cols);
+    _tile_stored(0, c, ldc);
+    if (two_cols) _tile_stored(1, c + BF16_LANES, ldc);
+    if (two_rows) _tile_stored(2, below, ldc);
+    if (two_rows && two_cols) _tile_stored(3, below + BF16_LANES, ldc);
+    add_bias(p, i, two_rows ? QUAD : BF16_LANES, j, two_cols ? QUAD : BF16_LANES);
+}
+
+/* The first m x n of C, whole tiles. */
+static void inside(const struct bf16_piece *p, int m, int n)
+{
+    configure_inside();
+    for (int i = 0; i < m; i += QUAD)
+        for (int j = 0; j < n; j += QUAD) quad(p, i, j, i + BF16_LANES < m, j + BF16_LANES < n);
+}
+
+/* ---- tiles of C that its right and lower edge cut ------------------------------------------------------------------
+ */
+
+/* Tiles of what exists, so that they are loaded and stored in place. One configuration for all of them; registers
+ * 0, 1: C on the right, two tiles at a time; 2: B there. 3, 4: C at the bottom; 5: A there. 6: C in the corner. 7:
+ * tiles of A on the right and of B at the bottom, which are whole, one after the other. */
+static void configure_edges(int rows, int cols)
+{
+    struct config config = {.palette = 1};
+    for (int t = 0; t < TILES; t++) {
+        const bool right = t <= 2 || t == 6, bottom = t >= 3 && t <= 6;
+        config.row_bytes[t] = (uint16_t)(right ? cols * (int)sizeof(float) : ROW);
+        config.rows[t] = (uint8_t)(bottom ? rows : BF16_LANES);
     }
+    configure(&config);
+}
+
+static void right_edge(const struct bf16_piece *p, int i, bool two, int j, int cols)
+{
+    const ptrdiff_t ldc = p->ldc * (ptrdiff_t)sizeof *p->c;
+    const uint16_t *a = panel_of_a(p, i), *b = panel_of_b(p, j);
+    const size_t panel_a = p->panel_a / sizeof *a;
+    float *c = p->c + i * p->ldc + j, *below = c + BF16_LANES * p->ldc;
+    BEGIN(0, c);
+    if (two) BEGIN(1, below);
+    for (int block = 0; block < p->blocks; block++, a += BF16_TILE, b += BF16_TILE) {
+        _tile_loadd(2, b, ROW);
+        _tile_loadd(7, a, ROW);
+        _tile_dpbf16ps(0, 7, 2);
+        if (!two) continue;
+        _tile_loadd(7, a + panel_a, ROW);
+        _tile_dpbf16ps(1, 7, 2);
+    }
+    _tile_stored(0, c, ldc);
+    if (two) _tile_stored(1, below, ldc);
+    add_bias(p, i, two ? QUAD : BF16_LANES, j, cols);
+}
+
+static void bottom_edge(const struct bf16_piece *p, int i, int rows, int j, bool two)
+{
+    const ptrdiff_t ldc = p->ldc * (ptrdiff_t)sizeof *p->c;
+    const uint16_t *a = panel_of_a(p, i), *b = panel_of_b(p, j);
+    const size_t panel_b = p->panel_b / sizeof *b;
+    float *c = p->c + i * p->ldc + j;
+    BEGIN(3, c);
+    if (two) BEGIN(4, c + BF16_LANES);
+    for (int block = 0; block < p->blocks; block++, a += BF16_TILE, b += BF16_TILE) {
+        _tile_loadd(5, a, ROW);
+        _tile_loadd(7, b, ROW);
+        _tile_dpbf16ps(3, 5, 7);
+        if (!two) continue;
+        _tile_loadd(7, b + panel_b, ROW);
+        _tile_dpbf16ps(4, 5, 7);
+    }
+    _tile_stored(3, c, ldc);
+    if (two) _tile_stored(4, c + BF16_LANES, ldc);
+    add_bias(p, i, rows, j, two ? QUAD : BF16_LANES);
+}
+
+static void corner(const struct bf16_piece *p, int i, int rows, int j, int cols)
+{
+    const ptrdiff_t ldc = p->ldc * (ptrdiff_t)sizeof *p->c;
+    const uint16_t *a = panel_of_a(p, i), *b = panel_of_b(p, j);
+    float *c = p->c + i * p->ldc + j;
+    BEGIN(6, c);
+    for (int block = 0; block < p->blocks; block++, a += BF16_TILE, b += BF16_TILE) {
+        _tile_loadd(5, a, ROW);
+        _tile_loadd(2, b, ROW);
+        _tile_dpbf16ps(6, 5, 2);
+    }
+    _tile_stored(6, c, ldc);
+    add_bias(p, i, rows, j, cols);
+}
+
+/* What is left of C after its first m x n. */
+static void edges(const struct bf16_piece *p, int m, int n)
+{
+    const int rows = p->m - m, cols = p->n - n;
+    configure_edges(rows > 0 ? rows : BF16_LANES, cols > 0 ? cols : BF16_LANES);
+    if (cols > 0)
+        for (int i = 0; i < m; i += QUAD) right_edge(p, i, i + BF16_LANES < m, n, cols);
+    if (rows > 0)
+        for (int j = 0; j < n; j += QUAD) bottom_edge(p, m, rows, j, j + BF16_LANES < n);
+    if (rows > 0 && cols > 0) corner(p, m, rows, n, cols);
 }
 
 static void piece(const struct bf16_piece *p)
 {
-    configure();
-    for (int i = 0; i < p->m; i += 32)
-        for (int j = 0; j < p->n; j += 32) one_quad(p, i, j);
+    const int m = p->m / BF16_LANES * BF16_LANES, n = p->n / BF16_LANES * BF16_LANES;
+    if (m > 0 && n > 0) inside(p, m, n);
+    if (m < p->m || n < p->n) edges(p, m, n);
     _tile_release();
 }
 
