@@ -405,8 +405,9 @@ status bench_cells(struct bench_report *r, const struct bench_cells *o)
         "share of the roof: FLOPs that the model's and the adapters' products ask for, over time and the roof of the "
         "cell's precision"));
     TRY(sheet_note(w.components,
-                   "layers: products of the base; adapters: what the method adds; row operations: norms, activations, "
-                   "dropout, sums, embeddings"));
+                   "layers: products of the base, with what is done to their results piece by piece (low-rank terms, "
+                   "activations, dropout, residual sums); adapters: what else the method adds; row operations: norms, "
+                   "embeddings, the rest of those"));
     sheet_print(stdout, w.sheet, r->format);
     putchar('\n');
     sheet_print(stdout, w.components, r->format);

@@ -105,7 +105,7 @@ static status dropout(void *ctx)
     struct ops_work *w = ctx;
     struct dropout d = {.rng = &w->rng, .step = 1, .who = 2, .p = 0.1};
     struct mat y = view(w->y, HIDDEN);
-    op_dropout(&d, w->key, &y);
+    op_dropout(&d, w->key, &y, &y);
     return ST_OK;
 }
 static status add(void *ctx)

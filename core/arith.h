@@ -25,11 +25,11 @@ struct arith {
     size_t option_size;
     int whole_table; /* needs all rows of a relative table in a call, also those no token pair uses (per-tensor scales)
                       */
-    /* plus: added to y and to dx as well; NULL: nothing */
+    /* after: what is done to y and to dx when they are complete (gemm.h); NULL: nothing */
     status (*linear)(const struct arith_call *, const struct mat *x, const struct wsrc *w, const real *bias,
-                     const struct gemm_term *plus, struct mat *y);
+                     const struct gemm_after *after, struct mat *y);
     status (*linear_dx)(const struct arith_call *, const struct mat *dy, const struct wsrc *w,
-                        const struct gemm_term *plus, struct mat *dx, bool accumulate);
+                        const struct gemm_after *after, struct mat *dx, bool accumulate);
     status (*linear_dw)(const struct arith_call *, const struct mat *x, const struct mat *dy, real *dw,
                         int ld); /* += */
     /* Copies of a frozen weight in the form that linear and (backward) linear_dx read; NULL: none. bytes: what they

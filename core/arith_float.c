@@ -5,33 +5,21 @@
 
 #include <string.h>
 #include "core/gemm_bf16.h"
-#include "core/lap.h"
 #include "core/ops.h"
 
-/* What an adapter adds is its time, not the layer's that it is added to. */
-static void add_term(const struct gemm_term *plus, struct mat *c)
-{
-    if (!plus) return;
-    enum lap before = lap_begin(LAP_ADAPTERS);
-    gemm_add_term(gemm, plus, c);
-    lap_end(before);
-}
-
 static status f32_linear(const struct arith_call *call, const struct mat *x, const struct wsrc *w, const real *bias,
-                         const struct gemm_term *plus, struct mat *y)
+                         const struct gemm_after *after, struct mat *y)
 {
     (void)call;
-    linear_forward(x, w, bias, y);
-    add_term(plus, y);
+    linear_forward(x, w, bias, after, y);
     return ST_OK;
 }
 
 static status f32_linear_dx(const struct arith_call *call, const struct mat *dy, const struct wsrc *w,
-                            const struct gemm_term *plus, struct mat *dx, bool accumulate)
+                            const struct gemm_after *after, struct mat *dx, bool accumulate)
 {
     (void)call;
-    linear_backward_x(dy, w, dx, accumulate);
-    add_term(plus, dx);
+    linear_backward_x(dy, w, after, dx, accumulate);
     return ST_OK;
 }
 
@@ -43,18 +31,18 @@ static status f32_linear_dw(const struct arith_call *call, const struct mat *x, 
 }
 
 static status bf16_linear(const struct arith_call *call, const struct mat *x, const struct wsrc *w, const real *bias,
-                          const struct gemm_term *plus, struct mat *y)
+                          const struct gemm_after *after, struct mat *y)
 {
     (void)call;
-    linear_bf16_forward_plus(x, w, bias, plus, y);
+    linear_bf16_forward(x, w, bias, after, y);
     return ST_OK;
 }
 
 static status bf16_linear_dx(const struct arith_call *call, const struct mat *dy, const struct wsrc *w,
-                             const struct gemm_term *plus, struct mat *dx, bool accumulate)
+                             const struct gemm_after *after, struct mat *dx, bool accumulate)
 {
     (void)call;
-    linear_bf16_backward_x_plus(dy, w, plus, dx, accumulate);
+    linear_bf16_backward_x(dy, w, after, dx, accumulate);
     return ST_OK;
 }
 

@@ -60,7 +60,8 @@ static bool transpose_pays(const struct gemm_problem *p)
 }
 
 struct cut {
-    const struct gemm_problem *p;
+    const struct gemm_problem *p, *plus; /* plus: the term on top, over the same C; NULL: none */
+    const struct gemm_finish *finish;    /* NULL: none */
     gemm_piece_fn *piece;
     int rows, columns; /* into how many parts m and n are cut */
     int width;         /* of a part of n; a multiple of the panel but for the last */
@@ -76,6 +77,12 @@ static void run_piece(void *ctx, int i, int thread)
     int i0 = (int)((long long)c->p->m * r / c->rows), i1 = (int)((long long)c->p->m * (r + 1) / c->rows);
     int n = c->p->n - j0 < c->width ? c->p->n - j0 : c->width;
     c->piece(c->p, i0, i1 - i0, j0, n, &buffers);
+    if (c->plus) c->piece(c->plus, i0, i1 - i0, j0, n, &buffers);
+    if (!c->finish) return;
+    if (c->p->turned)
+        c->finish->fn(c->finish->ctx, j0, n, i0, i1 - i0);
+    else
+        c->finish->fn(c->finish->ctx, i0, i1 - i0, j0, n);
 }
 
 static gemm_piece_fn *kernels(int n)
@@ -119,18 +126,32 @@ static void cut_up(struct cut *c, int threads)
     c->columns = (p->n + c->width - 1) / c->width;
 }
 
-static void multiply(struct gemm_problem *p, bool serial)
+/* The term as a problem of its own. */
+static struct gemm_problem term_of(const struct gemm_problem *p, const struct gemm_term *t)
+{
+    struct gemm_problem q = {
+        .m = p->m, .n = p->n, .k = t->k, .a = t->a, .b = t->b, .c = p->c, .row = p->row, .col = p->col};
+    q.accumulate = true;
+    return q;
+}
+
+static void multiply(struct gemm_problem *p, bool serial, const struct gemm_after *after)
 {
     if (p->m <= 0 || p->n <= 0) return;
     p->a = dense_if_possible(p->a);
     p->b = dense_if_possible(p->b);
-    struct gemm_problem flipped;
-    struct cut c = {.p = p};
+    struct gemm_problem flipped, plus;
+    struct cut c = {.p = p, .finish = after ? after->finish : NULL};
+    if (after && after->plus) {
+        plus = term_of(p, after->plus);
+        c.plus = &plus;
+    }
     if (gemm_backend() == GEMM_OPENBLAS && p->a.w == NULL) {
         c.piece = gemm_piece_openblas;
     } else {
         if (transpose_pays(p)) {
             flipped = transposed(p);
+            if (c.plus) plus = transposed(&plus);
             c.p = &flipped;
         }
         c.piece = kernels(c.p->n);
@@ -152,13 +173,13 @@ static struct gemm_problem problem(int m, int n, int k, struct gemm_in a, struct
 void gemm(int m, int n, int k, struct gemm_in a, struct gemm_in b, real *c, int ldc, bool accumulate)
 {
     struct gemm_problem p = problem(m, n, k, a, b, c, ldc, accumulate);
-    multiply(&p, false);
+    multiply(&p, false, NULL);
 }
 
 void gemm_serial(int m, int n, int k, struct gemm_in a, struct gemm_in b, real *c, int ldc, bool accumulate)
 {
     struct gemm_problem p = problem(m, n, k, a, b, c, ldc, accumulate);
-    multiply(&p, true);
+    multiply(&p, true, NULL);
 }
 
 void gemm_add_term(gemm_fn *multiply_by, const struct gemm_term *t, struct mat *c)
@@ -174,17 +195,21 @@ static struct gemm_in whole(const struct mat *m, bool trans)
     return (struct gemm_in){.p = m->a, .ld = m->ld, .trans = trans};
 }
 
-void linear_forward(const struct mat *x, const struct wsrc *w, const real *bias, struct mat *y)
+void linear_forward(const struct mat *x, const struct wsrc *w, const real *bias, const struct gemm_after *after,
+                    struct mat *y)
 {
     struct gemm_in weight = {.w = w, .trans = true};
     struct gemm_problem p = problem(x->rows, w->rows, w->cols, whole(x, false), weight, y->a, y->ld, false);
     p.bias = bias;
-    multiply(&p, false);
+    multiply(&p, false, after);
 }
 
-void linear_backward_x(const struct mat *dy, const struct wsrc *w, struct mat *dx, bool accumulate)
+void linear_backward_x(const struct mat *dy, const struct wsrc *w, const struct gemm_after *after, struct mat *dx,
+                       bool accumulate)
 {
-    gemm(dy->rows, w->cols, w->rows, whole(dy, false), (struct gemm_in){.w = w}, dx->a, dx->ld, accumulate);
+    struct gemm_in weight = {.w = w};
+    struct gemm_problem p = problem(dy->rows, w->cols, w->rows, whole(dy, false), weight, dx->a, dx->ld, accumulate);
+    multiply(&p, false, after);
 }
 
 void linear_backward_w(const struct mat *x, const struct mat *dy, real *dw, int ld)

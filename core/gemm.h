@@ -45,19 +45,35 @@ struct gemm_term {
     struct gemm_in a, b;
 };
 
-/* The three products of a linear layer, W [out, in]: */
-void linear_forward(const struct mat *x, const struct wsrc *w, const real *bias,
+/* Work on rows r0 .. r0+rows-1, columns c0 .. c0+cols-1 of a C that is complete there; every element lies in one such
+ * piece. It must be work on single elements, since pieces are cut and handed out as threads and caches ask for. */
+struct gemm_finish {
+    void (*fn)(const void *ctx, int r0, int rows, int c0, int cols);
+    const void *ctx;
+};
+
+/* What a product does to each piece of C when it is done and still in the cache: add the term, then finish. */
+struct gemm_after {
+    const struct gemm_term *plus;     /* NULL: none */
+    const struct gemm_finish *finish; /* NULL: none */
+};
+
+/* The three products of a linear layer, W [out, in]. after: NULL: nothing. */
+void linear_forward(const struct mat *x, const struct wsrc *w, const real *bias, const struct gemm_after *after,
                     struct mat *y); /* y = x W' + bias (NULL: none) */
-void linear_backward_x(const struct mat *dy, const struct wsrc *w, struct mat *dx, bool accumulate); /* dx (+)= dy W */
-void linear_backward_w(const struct mat *x, const struct mat *dy, real *dw, int ld);                 /* dW += dy' x */
-void bias_backward(const struct mat *dy, real *db); /* db += column sums */
+void linear_backward_x(const struct mat *dy, const struct wsrc *w, const struct gemm_after *after, struct mat *dx,
+                       bool accumulate);                                             /* dx (+)= dy W */
+void linear_backward_w(const struct mat *x, const struct mat *dy, real *dw, int ld); /* dW += dy' x */
+void bias_backward(const struct mat *dy, real *db);                                  /* db += column sums */
 
 /* The products of one arithmetic as a table, for code that serves several. */
 typedef void gemm_fn(int m, int n, int k, struct gemm_in a, struct gemm_in b, real *c, int ldc, bool accumulate);
 struct products {
     gemm_fn *gemm, *gemm_serial;
-    void (*linear_forward)(const struct mat *x, const struct wsrc *w, const real *bias, struct mat *y);
-    void (*linear_backward_x)(const struct mat *dy, const struct wsrc *w, struct mat *dx, bool accumulate);
+    void (*linear_forward)(const struct mat *x, const struct wsrc *w, const real *bias, const struct gemm_after *,
+                           struct mat *y);
+    void (*linear_backward_x)(const struct mat *dy, const struct wsrc *w, const struct gemm_after *, struct mat *dx,
+                              bool accumulate);
     void (*linear_backward_w)(const struct mat *x, const struct mat *dy, real *dw, int ld);
     /* From hold to release x stays as it is: several products read it. Every hold needs its release. */
     void (*hold)(const struct mat *x);

@@ -222,18 +222,22 @@ struct problem {
     ptrdiff_t ldc;
     bool accumulate, serial;
     const real *bias;
-    const struct gemm_term *plus; /* whose packed form is in plus_a and plus_b; NULL: none */
+    struct gemm_after after; /* the packed form of its term is in plus_a and plus_b */
 };
 
 /* One part of the problem whose operands are packed, and how it is cut. A piece goes through k in steps of `depth`
  * tiles: what two panels of each operand hold then stays in the nearest cache, what a piece of each holds, in the next.
+ * In the last step it is done in bands of rows, so that a band is still near when the term is added and it is finished.
  */
+enum { BAND = 64 };
 struct block {
     const struct bf16_kernels *kernels;
     struct bf16_piece all;
-    struct bf16_piece plus; /* the term on top; no blocks: there is none, or not yet */
-    int rows, cols, depth;  /* of a piece */
-    int down;               /* pieces along m */
+    struct bf16_piece plus;           /* the term on top; no blocks: there is none, or not yet */
+    const struct gemm_finish *finish; /* the same */
+    int i0, j0;                       /* where the part lies in C */
+    int rows, cols, depth;            /* of a piece */
+    int down;                         /* pieces along m */
 };
 
 /* Where rows from i and columns from j on begin in packed operands. */
@@ -241,6 +245,23 @@ static void move_to(struct bf16_piece *p, int i, int j)
 {
     p->a += (size_t)(i / BF16_LANES) * p->panel_a;
     p->b += (size_t)(j / BF16_LANES) * p->panel_b;
+}
+
+/* Rows r .. r+rows-1 of a piece: its last step, then what comes after. */
+static void last_step(const struct block *b, const struct bf16_piece *all, int i, int j, int r, int rows)
+{
+    struct bf16_piece p = *all;
+    p.a += (size_t)(r / BF16_LANES) * p.panel_a;
+    p.c += r * p.ldc;
+    p.m = rows;
+    b->kernels->piece(&p);
+    if (b->plus.blocks > 0) {
+        struct bf16_piece q = b->plus;
+        move_to(&q, i + r, j);
+        q.m = p.m, q.n = p.n, q.c = p.c, q.ldc = p.ldc, q.load = true;
+        b->kernels->piece(&q);
+    }
+    if (b->finish) b->finish->fn(b->finish->ctx, b->i0 + i + r, p.m, b->j0 + j, p.n);
 }
 
 static void compute_piece(void *ctx, int index, int thread)
@@ -253,22 +274,19 @@ static void compute_piece(void *ctx, int index, int thread)
     p.m = smaller(b->rows, p.m - i);
     p.n = smaller(b->cols, p.n - j);
     p.c += i * p.ldc + j;
-    int l = 0;
-    do { /* C is added to in the order of k: only where it lies meanwhile changes */
-        p.blocks = smaller(b->depth, b->all.blocks - l);
-        p.bias = b->all.bias && l + p.blocks >= b->all.blocks ? b->all.bias + j : NULL;
+    p.bias = NULL;
+    int left = b->all.blocks;
+    for (; left > b->depth; left -= b->depth) { /* C is added to in the order of k: only where it lies changes */
+        p.blocks = b->depth;
         b->kernels->piece(&p);
         size_t done = (size_t)p.blocks * BF16_TILE * b->kernels->unit;
         p.a += done, p.b += done;
         p.load = true;
-        l += p.blocks;
-    } while (l < b->all.blocks);
-    if (b->plus.blocks > 0) {
-        struct bf16_piece q = b->plus;
-        move_to(&q, i, j);
-        q.m = p.m, q.n = p.n, q.c = p.c, q.ldc = p.ldc, q.load = true;
-        b->kernels->piece(&q);
     }
+    p.blocks = left;
+    p.bias = b->all.bias ? b->all.bias + j : NULL;
+    int band = b->plus.blocks > 0 || b->finish ? BAND : p.m;
+    for (int r = 0; r < p.m; r += band) last_step(b, &p, i, j, r, smaller(band, p.m - r));
 }
 
 /* n in equal parts of at most `most`, but for rounding up to whole pairs of panels. */
@@ -322,7 +340,8 @@ static void one_part(const struct problem *p, const struct part *t, const struct
                                 a->to ? parts_of(t->m, GROUP) : 0};
     int groups = pack.groups_a + (b->to ? parts_of(t->n, GROUP) : 0);
     if (groups > 0) for_each(p->serial, groups, pack_piece, &pack);
-    struct block block = {.kernels = kernels};
+    bool last = t->l0 + t->k >= p->k;
+    struct block block = {.kernels = kernels, .finish = last ? p->after.finish : NULL, .i0 = t->i0, .j0 = t->j0};
     block.all = (struct bf16_piece){.a = a->at,
                                     .b = b->at,
                                     .m = t->m,
@@ -333,11 +352,12 @@ static void one_part(const struct problem *p, const struct part *t, const struct
                                     .c = p->c + t->i0 * p->ldc + t->j0,
                                     .ldc = p->ldc,
                                     .load = p->accumulate || t->l0 > 0,
-                                    .bias = p->bias && t->l0 + t->k >= p->k ? p->bias + t->j0 : NULL};
-    if (p->plus && t->l0 + t->k >= p->k) {
-        size_t panel = panel_bytes(kernels, p->plus->k);
+                                    .bias = p->bias && last ? p->bias + t->j0 : NULL};
+    if (p->after.plus && last) {
+        int k = p->after.plus->k;
+        size_t panel = panel_bytes(kernels, k);
         block.plus = (struct bf16_piece){
-            .a = plus_a, .b = plus_b, .blocks = parts_of(p->plus->k, BF16_BLOCK), .panel_a = panel, .panel_b = panel};
+            .a = plus_a, .b = plus_b, .blocks = parts_of(k, BF16_BLOCK), .panel_a = panel, .panel_b = panel};
         move_to(&block.plus, t->i0, t->j0);
     }
     cut_up(&block, p->serial ? 1 : parallel_threads());
@@ -475,11 +495,19 @@ static void all_parts(const struct problem *p, const struct bf16_kernels *k, con
 /* The term's operands into their buffers, while this call has the shared ones; no when they are too large. */
 static bool pack_plus(const struct problem *p, const struct bf16_kernels *kernels)
 {
-    const struct gemm_term *t = p->plus;
+    const struct gemm_term *t = p->after.plus;
     if (packed_bytes(kernels, p->m, t->k) > PLUS || packed_bytes(kernels, p->n, t->k) > PLUS) return false;
     pack_all(kernels, &t->a, BF16_A, p->m, t->k, plus_a);
     pack_all(kernels, &t->b, BF16_B, p->n, t->k, plus_b);
     return true;
+}
+
+/* Takes what comes after the product out of it, for a call of its own. */
+static struct gemm_after put_off(struct problem *p)
+{
+    struct gemm_after after = p->after;
+    p->after = (struct gemm_after){0};
+    return after;
 }
 
 static void multiply(struct problem *p)
@@ -488,33 +516,42 @@ static void multiply(struct problem *p)
     const struct bf16_kernels *k = table[gemm_bf16_class()];
     const struct store shared = {shared_a, shared_b, SHARED, 4096}, own = {own_a, own_b, OWN, 1024};
     const unsigned char *weight = weight_form(&p->b, k);
-    const struct gemm_term *after = p->plus; /* what is left for a call of its own */
+    struct gemm_after later = {0};
     p->a = dense_if_possible(p->a);
     p->b = dense_if_possible(p->b);
     if (p->serial || parallel_inside() || atomic_flag_test_and_set(&shared_taken)) {
         p->serial = true;
-        p->plus = NULL;
+        if (p->after.plus) later = put_off(p);
         all_parts(p, k, &own, NULL, weight);
     } else {
-        if (after && pack_plus(p, k))
-            after = NULL;
-        else
-            p->plus = NULL;
+        if (p->after.plus && !pack_plus(p, k)) later = put_off(p);
         all_parts(p, k, &shared, held_form(p, k), weight);
         atomic_flag_clear(&shared_taken);
     }
-    if (after) gemm_bf16(p->m, p->n, after->k, after->a, after->b, p->c, (int)p->ldc, true);
+    if (later.plus) {
+        struct problem rest = {.m = p->m, .n = p->n, .c = p->c, .ldc = p->ldc, .accumulate = true};
+        rest.k = later.plus->k, rest.a = later.plus->a, rest.b = later.plus->b;
+        rest.after.finish = later.finish;
+        multiply(&rest);
+    }
+}
+
+static struct problem problem(int m, int n, int k, struct gemm_in a, struct gemm_in b, real *c, int ldc,
+                              bool accumulate)
+{
+    return (struct problem){.m = m, .n = n, .k = k, .a = a, .b = b, .c = c, .ldc = ldc, .accumulate = accumulate};
 }
 
 void gemm_bf16(int m, int n, int k, struct gemm_in a, struct gemm_in b, real *c, int ldc, bool accumulate)
 {
-    struct problem p = {m, n, k, a, b, c, ldc, accumulate, false, NULL, NULL};
+    struct problem p = problem(m, n, k, a, b, c, ldc, accumulate);
     multiply(&p);
 }
 
 void gemm_bf16_serial(int m, int n, int k, struct gemm_in a, struct gemm_in b, real *c, int ldc, bool accumulate)
 {
-    struct problem p = {m, n, k, a, b, c, ldc, accumulate, true, NULL, NULL};
+    struct problem p = problem(m, n, k, a, b, c, ldc, accumulate);
+    p.serial = true;
     multiply(&p);
 }
 
@@ -523,31 +560,23 @@ static struct gemm_in whole(const struct mat *m, bool trans)
     return (struct gemm_in){.p = m->a, .ld = m->ld, .trans = trans};
 }
 
-void linear_bf16_forward_plus(const struct mat *x, const struct wsrc *w, const real *bias, const struct gemm_term *plus,
-                              struct mat *y)
+void linear_bf16_forward(const struct mat *x, const struct wsrc *w, const real *bias, const struct gemm_after *after,
+                         struct mat *y)
 {
     struct gemm_in weight = {.w = w, .trans = true};
-    struct problem p = {x->rows, w->rows, w->cols, whole(x, false), weight, y->a, y->ld, false, false, bias, plus};
+    struct problem p = problem(x->rows, w->rows, w->cols, whole(x, false), weight, y->a, y->ld, false);
+    p.bias = bias;
+    if (after) p.after = *after;
     multiply(&p);
 }
 
-void linear_bf16_forward(const struct mat *x, const struct wsrc *w, const real *bias, struct mat *y)
-{
-    linear_bf16_forward_plus(x, w, bias, NULL, y);
-}
-
-void linear_bf16_backward_x_plus(const struct mat *dy, const struct wsrc *w, const struct gemm_term *plus,
-                                 struct mat *dx, bool accumulate)
+void linear_bf16_backward_x(const struct mat *dy, const struct wsrc *w, const struct gemm_after *after, struct mat *dx,
+                            bool accumulate)
 {
     struct gemm_in weight = {.w = w};
-    struct problem p = {dy->rows, w->cols, w->rows, whole(dy, false), weight, dx->a, dx->ld, accumulate,
-                        false,    NULL,    plus};
+    struct problem p = problem(dy->rows, w->cols, w->rows, whole(dy, false), weight, dx->a, dx->ld, accumulate);
+    if (after) p.after = *after;
     multiply(&p);
-}
-
-void linear_bf16_backward_x(const struct mat *dy, const struct wsrc *w, struct mat *dx, bool accumulate)
-{
-    linear_bf16_backward_x_plus(dy, w, NULL, dx, accumulate);
 }
 
 void linear_bf16_backward_w(const struct mat *x, const struct mat *dy, real *dw, int ld)

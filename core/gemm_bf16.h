@@ -54,15 +54,11 @@ static inline real bf16_round(real x)
 }
 
 /* The three products of a linear layer, as in core/gemm.h. The bias is added in f32. */
-void linear_bf16_forward(const struct mat *x, const struct wsrc *w, const real *bias, struct mat *y);
-void linear_bf16_backward_x(const struct mat *dy, const struct wsrc *w, struct mat *dx, bool accumulate);
+void linear_bf16_forward(const struct mat *x, const struct wsrc *w, const real *bias, const struct gemm_after *after,
+                         struct mat *y);
+void linear_bf16_backward_x(const struct mat *dy, const struct wsrc *w, const struct gemm_after *after, struct mat *dx,
+                            bool accumulate);
 void linear_bf16_backward_w(const struct mat *x, const struct mat *dy, real *dw, int ld);
-
-/* With a term on top (NULL: none), added while a piece of the output is still in the cache. */
-void linear_bf16_forward_plus(const struct mat *x, const struct wsrc *w, const real *bias, const struct gemm_term *plus,
-                              struct mat *y);
-void linear_bf16_backward_x_plus(const struct mat *dy, const struct wsrc *w, const struct gemm_term *plus,
-                                 struct mat *dx, bool accumulate);
 
 extern const struct products products_bf16;
 

@@ -8,7 +8,8 @@ double clock_seconds(void); /* monotonic */
 
 enum lap {
     LAP_OTHER,
-    LAP_LAYERS,    /* products of the base layers and of a language model's output layer */
+    LAP_LAYERS,    /* products of the base layers and of a language model's output layer, with what is done to their
+                      results piece by piece (struct gemm_after) */
     LAP_ADAPTERS,  /* what a method does in its layers beside the base layer's own product */
     LAP_ATTENTION, /* scores, softmax, context, relative terms */
     LAP_ROWS,      /* norms, activations, dropout, residual sums, embedding rows */
@@ -24,8 +25,7 @@ void lap_watch_start(void);
 void lap_watch_stop(double seconds[LAPS]);
 
 /* From here on time belongs to l, until lap_end with what this returned. A component inside another one belongs to
- * the outer one, except that a base layer's product inside an adapter is the layer's, and a term of the adapter inside
- * that product the adapter's. */
+ * the outer one, except that a base layer's product inside an adapter is the layer's. */
 enum lap lap_begin(enum lap l);
 void lap_end(enum lap before);
 

@@ -205,8 +205,7 @@ static status dropped(const struct dropout *drop, const uint32_t *row_key, const
     *out = *x;
     if (drop->p <= 0) return ST_OK;
     TRY(mat_new(scratch, x->rows, x->cols, out));
-    op_copy(x, out);
-    op_dropout(drop, row_key, out);
+    op_dropout(drop, row_key, x, out);
     return ST_OK;
 }
 
@@ -249,7 +248,7 @@ status lowrank_unapply(const struct lowrank *l, const struct dropout *drop, cons
     }
     lowrank_backward(l, &in, &inner, dy, g->a, g->b, g->e, g->from, &work, apart ? &din : dx);
     if (apart) {
-        op_dropout(drop, row_key, &din);
+        op_dropout(drop, row_key, &din, &din);
         op_add(&din, dx);
     }
     arena_reset(scratch, mark);

@@ -33,6 +33,8 @@ int activation_by_name(const char *name);
 void op_activation(enum activation, const struct mat *x, struct mat *y); /* y may be x */
 void op_activation_backward(enum activation, const struct mat *x, const struct mat *dy,
                             struct mat *dx); /* x: input; dx may be dy */
+/* y = act(x) and slope = act'(x) for about the price of one; slope may be x. */
+void op_activation_both(enum activation, const struct mat *x, struct mat *y, struct mat *slope);
 
 /* y = act(gate) o up; y may be either (SwiGLU with ACT_SILU, METHODS 2.2). */
 void op_gated(enum activation, const struct mat *gate, const struct mat *up, struct mat *y);
@@ -59,8 +61,8 @@ void op_scale_columns(const struct mat *x, const real *f, struct mat *y); /* y[r
 void op_zero(struct mat *x);
 void op_copy(const struct mat *x, struct mat *y);
 
-/* Dropout of all rows in parallel (see dropout_rows). */
-void op_dropout(const struct dropout *, const uint32_t *row_key, struct mat *x);
+/* y = drop(x), all rows in parallel (see dropout_rows); y may be x. */
+void op_dropout(const struct dropout *, const uint32_t *row_key, const struct mat *x, struct mat *y);
 
 /* Row-wise softmax in place over the first `cols` columns, of scale * x; serial (attention calls it per head). A row
  * with cols == 0 is left alone. */

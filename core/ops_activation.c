@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "core/finish.h"
 #include "core/ops.h"
 #include "core/ops_pieces.h"
 #include "core/row_kernels.h"
@@ -16,34 +17,34 @@ int activation_by_name(const char *name)
     return -1;
 }
 
-struct activate {
-    const struct row_kernels *k;
-    enum activation kind;
-    const struct mat *x, *dy;
-    struct mat *out;
-};
-
-static void forward_rows(const void *ctx, int r0, int r1)
-{
-    const struct activate *a = ctx;
-    for (int r = r0; r < r1; r++) a->k->activate(a->kind, mat_row(a->x, r), a->x->cols, mat_row(a->out, r));
-}
-
 void op_activation(enum activation kind, const struct mat *x, struct mat *y)
 {
-    struct activate a = {.k = row_kernels(), .kind = kind, .x = x, .out = y};
-    over_rows(x->rows, x->cols, forward_rows, &a);
-}
-
-static void backward_rows(const void *ctx, int r0, int r1)
-{
-    const struct activate *a = ctx;
-    for (int r = r0; r < r1; r++)
-        a->k->activate_backward(a->kind, mat_row(a->x, r), mat_row(a->dy, r), a->x->cols, mat_row(a->out, r));
+    struct finish_activation a = {kind, x, y};
+    finish_all(&(struct gemm_finish){finish_activation, &a}, x->rows, x->cols);
 }
 
 void op_activation_backward(enum activation kind, const struct mat *x, const struct mat *dy, struct mat *dx)
 {
-    struct activate a = {.k = row_kernels(), .kind = kind, .x = x, .dy = dy, .out = dx};
-    over_rows(x->rows, x->cols, backward_rows, &a);
+    struct finish_slope s = {kind, x, dy, dx};
+    finish_all(&(struct gemm_finish){finish_slope, &s}, x->rows, x->cols);
+}
+
+struct both {
+    const struct row_kernels *k;
+    enum activation kind;
+    const struct mat *x;
+    struct mat *y, *slope;
+};
+
+static void both_rows(const void *ctx, int r0, int r1)
+{
+    const struct both *b = ctx;
+    for (int r = r0; r < r1; r++)
+        b->k->activate_both(b->kind, mat_row(b->x, r), b->x->cols, mat_row(b->y, r), mat_row(b->slope, r));
+}
+
+void op_activation_both(enum activation kind, const struct mat *x, struct mat *y, struct mat *slope)
+{
+    struct both b = {row_kernels(), kind, x, y, slope};
+    over_rows(x->rows, x->cols, both_rows, &b);
 }

@@ -1,41 +1,20 @@
 /* Gated activations and rotary positions, cut by rows. */
+#include "core/finish.h"
 #include "core/ops.h"
 #include "core/ops_pieces.h"
 #include "core/row_kernels.h"
 
-struct gated {
-    const struct row_kernels *k;
-    enum activation kind;
-    const struct mat *gate, *up, *dy;
-    struct mat *out, *dgate, *dup;
-};
-
-static void forward_rows(const void *ctx, int r0, int r1)
-{
-    const struct gated *g = ctx;
-    for (int r = r0; r < r1; r++)
-        g->k->gate(g->kind, mat_row(g->gate, r), mat_row(g->up, r), g->gate->cols, mat_row(g->out, r));
-}
-
 void op_gated(enum activation kind, const struct mat *gate, const struct mat *up, struct mat *y)
 {
-    struct gated g = {.k = row_kernels(), .kind = kind, .gate = gate, .up = up, .out = y};
-    over_rows(gate->rows, gate->cols, forward_rows, &g);
-}
-
-static void backward_rows(const void *ctx, int r0, int r1)
-{
-    const struct gated *g = ctx;
-    for (int r = r0; r < r1; r++)
-        g->k->gate_backward(g->kind, mat_row(g->gate, r), mat_row(g->up, r), mat_row(g->dy, r), g->gate->cols,
-                            mat_row(g->dgate, r), mat_row(g->dup, r));
+    struct finish_gated g = {kind, gate, up, y};
+    finish_all(&(struct gemm_finish){finish_gated, &g}, gate->rows, gate->cols);
 }
 
 void op_gated_backward(enum activation kind, const struct mat *gate, const struct mat *up, const struct mat *dy,
                        struct mat *dgate, struct mat *dup)
 {
-    struct gated g = {.k = row_kernels(), .kind = kind, .gate = gate, .up = up, .dy = dy, .dgate = dgate, .dup = dup};
-    over_rows(gate->rows, gate->cols, backward_rows, &g);
+    struct finish_gated_back g = {kind, gate, up, dy, dgate, dup};
+    finish_all(&(struct gemm_finish){finish_gated_back, &g}, gate->rows, gate->cols);
 }
 
 struct turning {

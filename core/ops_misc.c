@@ -1,6 +1,7 @@
 /* New matrices, additions, products element by element, copies, dropout, sums of squares. */
 #include <string.h>
 
+#include "core/finish.h"
 #include "core/ops.h"
 #include "core/ops_pieces.h"
 #include "core/parallel.h"
@@ -45,20 +46,10 @@ void op_scale(struct mat *x, double s)
     over_rows(x->rows, x->cols, scale_rows, &p);
 }
 
-static void multiply_rows(const void *ctx, int r0, int r1)
-{
-    const struct pair *p = ctx;
-    for (int r = r0; r < r1; r++) {
-        const real *x = mat_row(p->x, r);
-        real *y = mat_row(p->y, r);
-        for (int c = 0; c < p->x->cols; c++) y[c] *= x[c];
-    }
-}
-
 void op_multiply(const struct mat *x, struct mat *y)
 {
-    struct pair p = {.x = x, .y = y};
-    over_rows(x->rows, x->cols, multiply_rows, &p);
+    struct finish_product p = {x, y};
+    finish_all(&(struct gemm_finish){finish_product, &p}, x->rows, x->cols);
 }
 
 struct columns {
@@ -113,7 +104,8 @@ void op_copy(const struct mat *x, struct mat *y)
 struct drop {
     const struct dropout *d;
     const uint32_t *row_key;
-    struct mat *x;
+    const struct mat *x;
+    struct mat *y;
 };
 
 void dropout_rows(const struct dropout *d, const uint32_t *row_key, struct mat *x, int first_col)
@@ -132,14 +124,19 @@ void dropout_rows(const struct dropout *d, const uint32_t *row_key, struct mat *
 static void drop_rows(const void *ctx, int r0, int r1)
 {
     const struct drop *d = ctx;
-    struct mat part = mat_part(d->x, r0, r1 - r0, 0, d->x->cols);
+    struct mat part = mat_part(d->y, r0, r1 - r0, 0, d->y->cols);
+    if (d->x->a != d->y->a)
+        copy_rows(&(struct pair){.x = d->x, .y = d->y}, r0, r1); /* a few rows at a time: they stay in the cache */
     dropout_rows(d->d, d->row_key + r0, &part, 0);
 }
 
-void op_dropout(const struct dropout *d, const uint32_t *row_key, struct mat *x)
+void op_dropout(const struct dropout *d, const uint32_t *row_key, const struct mat *x, struct mat *y)
 {
-    struct drop ctx = {d, row_key, x};
-    if (d->p > 0) over_rows(x->rows, x->cols, drop_rows, &ctx);
+    struct drop ctx = {d, row_key, x, y};
+    if (d->p > 0)
+        over_rows(x->rows, x->cols, drop_rows, &ctx);
+    else if (x->a != y->a)
+        op_copy(x, y);
 }
 
 /* ---- whole arrays -------------------------------------------------------------------------------------------------

@@ -44,6 +44,7 @@ struct row_kernels {
 
     void (*activate)(enum activation, const real *x, int n, real *y);
     void (*activate_backward)(enum activation, const real *x, const real *dy, int n, real *dx);
+    void (*activate_both)(enum activation, const real *x, int n, real *y, real *slope); /* slope may be x */
     /* y = act(g) u; and the gradients of g and u. */
     void (*gate)(enum activation, const real *g, const real *u, int n, real *y);
     void (*gate_backward)(enum activation, const real *g, const real *u, const real *dy, int n, real *dg, real *du);

@@ -18,6 +18,7 @@ const struct row_kernels ROWS_TABLE = {
     .column_sums = columns_sum,
     .activate = row_activate,
     .activate_backward = row_activate_backward,
+    .activate_both = row_activate_both,
     .gate = row_gate,
     .gate_backward = row_gate_backward,
     .rotate = row_rotate,

@@ -5,9 +5,10 @@
 X16_FN void gate_as(enum activation kind, const real *g, const real *u, int n, real *y)
 {
     int whole = n / X16 * X16, rest = n - whole;
-    for (int c = 0; c < whole; c += X16) x16_store(y + c, x16_mul(activated(kind, x16_load(g + c)), x16_load(u + c)));
+    for (int c = 0; c < whole; c += X16)
+        x16_store(y + c, x16_mul(activated(kind, x16_load(g + c), NULL), x16_load(u + c)));
     if (rest > 0) {
-        x16 a = activated(kind, x16_load_part(g + whole, rest));
+        x16 a = activated(kind, x16_load_part(g + whole, rest), NULL);
         x16_store_part(y + whole, x16_mul(a, x16_load_part(u + whole, rest)), rest);
     }
 }
@@ -18,8 +19,8 @@ X16_FN void gate_backward_as(enum activation kind, const real *g, const real *u,
     for (int c = 0; c < n; c += X16) {
         int part = n - c < X16 ? n - c : X16;
         x16 x = x16_load_part(g + c, part), d = x16_load_part(dy + c, part);
-        x16 by_gate = x16_mul(x16_mul(d, x16_load_part(u + c, part)), slope_at(kind, x));
-        x16_store_part(du + c, x16_mul(d, activated(kind, x)), part);
+        x16 slope, a = activated(kind, x, &slope), by_gate = x16_mul(x16_mul(d, x16_load_part(u + c, part)), slope);
+        x16_store_part(du + c, x16_mul(d, a), part);
         x16_store_part(dg + c, by_gate, part);
     }
 }

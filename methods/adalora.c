@@ -427,7 +427,7 @@ const struct method method_adalora = {
     .site_size = sizeof(struct adapter),
     .setup = adalora_setup,
     .attach = adalora_attach,
-    .site_ops = {adalora_forward, adalora_backward},
+    .site_ops = {.forward = adalora_forward, .backward = adalora_backward, .fused = true},
     .penalty = adalora_penalty,
     .step_end = adalora_step_end,
     .report = adalora_report,

@@ -332,7 +332,7 @@ static status dropped(const struct work *w, const struct dropout *drop, const st
     if (drop->p <= 0) return ST_OK;
     TRY(new_matrix(w->scratch, x->rows, x->cols, in));
     op_copy(x, in);
-    op_dropout(drop, w->u->row_key, in);
+    op_dropout(drop, w->u->row_key, in, in);
     return ST_OK;
 }
 
@@ -498,7 +498,7 @@ static status update_backward(struct work *w, const struct mat *x, const struct 
     }
     TRY(new_matrix(w->scratch, x->rows, site->in, &din));
     multiply(w)(x->rows, site->in, w->r, operand(&g, false), operand(&a, false), din.a, din.ld, false);
-    op_dropout(&drop, w->u->row_key, &din);
+    op_dropout(&drop, w->u->row_key, &din, &din);
     op_add(&din, dx);
     return ST_OK;
 }
@@ -674,7 +674,7 @@ const struct method method_blora = {
     .attach = blora_attach,
     .step_begin = blora_step_begin,
     .prepare = blora_prepare,
-    .site_ops = {blora_forward, blora_backward},
+    .site_ops = {.forward = blora_forward, .backward = blora_backward},
     .penalty = blora_penalty,
     .report = blora_report,
     .forecast = blora_forecast,

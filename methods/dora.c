@@ -247,7 +247,7 @@ const struct method method_dora = {
     .site_size = sizeof(struct adapter),
     .attach = dora_attach,
     .prepare = dora_prepare,
-    .site_ops = {dora_forward, dora_backward},
+    .site_ops = {.forward = dora_forward, .backward = dora_backward},
     .report = dora_report,
     .effective = dora_effective,
 };

@@ -286,7 +286,7 @@ const struct method method_dylora = {
     .attach = dylora_attach,
     .step_begin = dylora_step_begin,
     .prepare = dylora_prepare,
-    .site_ops = {dylora_forward, dylora_backward},
+    .site_ops = {.forward = dylora_forward, .backward = dylora_backward, .fused = true},
     .variants = dylora_variants,
     .report = dylora_report,
     .effective = dylora_effective,

@@ -95,9 +95,9 @@ static status houlsby_forward(struct use *u, const struct mat *x, struct mat *y)
     TRY(mat_new(p->keep ? p->tape : p->scratch, x->rows, down.rows, &inner));
     struct arena_mark mark = arena_mark(p->scratch);
     TRY(mat_new(p->scratch, x->rows, down.rows, &active));
-    products->linear_forward(x, &down, ad->down_bias->data, &inner);
+    products->linear_forward(x, &down, ad->down_bias->data, NULL, &inner);
     op_activation(activation_of(u->site), &inner, &active);
-    products->linear_forward(&active, &up, ad->up_bias->data, y);
+    products->linear_forward(&active, &up, ad->up_bias->data, NULL, y);
     op_add(x, y);
     arena_reset(p->scratch, mark);
     u->saved = inner.a;
@@ -117,12 +117,12 @@ static status houlsby_backward(struct use *u, const struct mat *x, const struct 
     op_activation(activation_of(u->site), &inner, &work);
     products->linear_backward_w(&work, dy, ad->up->grad, ad->up->cols);
     bias_backward(dy, ad->up_bias->grad);
-    products->linear_backward_x(dy, &up, &work, false);
+    products->linear_backward_x(dy, &up, NULL, &work, false);
     op_activation_backward(activation_of(u->site), &inner, &work, &work);
     products->linear_backward_w(x, &work, ad->down->grad, ad->down->cols);
     bias_backward(&work, ad->down_bias->grad);
     if (dx) {
-        products->linear_backward_x(&work, &down, dx, true);
+        products->linear_backward_x(&work, &down, NULL, dx, true);
         op_add(dy, dx);
     }
     arena_reset(scratch, mark);
@@ -148,6 +148,6 @@ const struct method method_houlsby = {
     .site_size = sizeof(struct adapter),
     .setup = houlsby_setup,
     .attach = houlsby_attach,
-    .site_ops = {houlsby_forward, houlsby_backward},
+    .site_ops = {.forward = houlsby_forward, .backward = houlsby_backward},
     .report = houlsby_report,
 };

@@ -136,7 +136,7 @@ const struct method method_ia3 = {
     .option_size = sizeof(struct options),
     .site_size = sizeof(struct adapter),
     .attach = ia3_attach,
-    .site_ops = {ia3_forward, ia3_backward},
+    .site_ops = {.forward = ia3_forward, .backward = ia3_backward},
     .report = ia3_report,
     .effective = ia3_effective,
 };

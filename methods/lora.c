@@ -135,7 +135,7 @@ const struct method method_lora = {
     .option_size = sizeof(struct options),
     .site_size = sizeof(struct adapter),
     .attach = lora_attach,
-    .site_ops = {lora_forward, lora_backward},
+    .site_ops = {.forward = lora_forward, .backward = lora_backward, .fused = true},
     .report = lora_report,
     .effective = lora_effective,
     .foreign = lora_foreign,

@@ -214,7 +214,7 @@ const struct method method_skeleton = {
     .attach = skeleton_attach,
     .step_begin = skeleton_step_begin,
     .prepare = skeleton_prepare,
-    .site_ops = {skeleton_forward, skeleton_backward},
+    .site_ops = {.forward = skeleton_forward, .backward = skeleton_backward},
     .penalty = skeleton_penalty,
     .step_end = skeleton_step_end,
     .variants = skeleton_variants,

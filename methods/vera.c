@@ -169,7 +169,7 @@ const struct method method_vera = {
     .option_size = sizeof(struct options),
     .site_size = sizeof(struct adapter),
     .attach = vera_attach,
-    .site_ops = {vera_forward, vera_backward},
+    .site_ops = {.forward = vera_forward, .backward = vera_backward},
     .report = vera_report,
     .effective = vera_effective,
 };

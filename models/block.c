@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include "core/finish.h"
 #include "core/text.h"
 
 /* ---- building ---- */
@@ -111,8 +112,7 @@ static status dropped_table(const struct block *b, const struct block_pass *c, s
     *out = *c->table;
     if (!drop_on(&b->table_drop, c->pass)) return ST_OK;
     TRY(mat_new(c->pass->scratch, c->table->rows, c->table->cols, out));
-    op_copy(c->table, out);
-    drop_apply(&b->table_drop, c->pass, c->rel->row_key, out);
+    drop_copy(&b->table_drop, c->pass, c->rel->row_key, c->table, out);
     return ST_OK;
 }
 
@@ -137,18 +137,21 @@ static struct attention_data attention_data(const struct block_pass *c, const st
         .q = s->q, .k = s->k, .v = s->v, .probs = s->probs, .rel = c->rel, .rel_k = s->rel_k, .rel_q = s->rel_q};
 }
 
-/* A sublayer's end: dropout, the point where something is attached, the residual. sum holds the sublayer's output. */
-static status end_sublayer(const struct block_pass *c, const struct drop *drop, struct use *point,
-                           const struct mat *residual, struct arena *save, struct mat *raw, struct mat *sum)
+/* A sublayer's last layer and end, into a new sum: dropout, the point where something is attached, the residual. */
+static status end_sublayer(const struct block_pass *c, struct use *last, const struct mat *x, const struct drop *drop,
+                           struct use *point, const struct mat *residual, struct arena *save, struct mat *raw,
+                           struct mat *sum)
 {
+    struct finish_residual end = {drop_call(drop, c->pass), c->rows->row_key, sum, residual, sum};
+    const struct gemm_finish finish = {finish_residual, &end};
+    TRY(mat_new(save, x->rows, last->site->out, sum));
+    if (!point->site->ops) return site_forward_then(last, x, &finish, sum);
+    TRY(site_forward(last, x, sum));
     drop_apply(drop, c->pass, c->rows->row_key, sum);
-    if (point->site->ops) {
-        *raw = *sum;
-        TRY(mat_new(save, raw->rows, raw->cols, sum));
-        TRY(site_forward(point, raw, sum));
-    }
-    op_add(residual, sum);
-    return ST_OK;
+    *raw = *sum;
+    end.drop.p = 0;
+    TRY(mat_new(save, raw->rows, raw->cols, sum));
+    return site_forward_then(point, raw, &finish, sum);
 }
 
 /* Query, key and value read the same rows. */
@@ -177,8 +180,8 @@ static status attend(const struct block *b, const struct block_pass *c, const st
     struct attention_data data = attention_data(c, s);
     TRY(mat_new(keep && site_needs_input(b->attn_out) ? pass->tape : pass->scratch, xq.rows, s->q.cols, &s->context));
     TRY(attention_forward(&b->attn, pass, c->plan, &data, &s->context));
-    TRY(site_run(&s->attn_out, &s->context, save, &s->attn_sum));
-    TRY(end_sublayer(c, &b->attn_drop, &s->after_attn, &xq, save, &s->attn_raw, &s->attn_sum));
+    TRY(end_sublayer(c, &s->attn_out, &s->context, &b->attn_drop, &s->after_attn, &xq, save, &s->attn_raw,
+                     &s->attn_sum));
     NEW(s->attn_stats, save, 2 * (size_t)xq.rows);
     return norm_forward(&b->attn_norm, pass, &s->attn_sum, y, s->attn_stats);
 }
@@ -189,12 +192,12 @@ static status feed_forward(const struct block *b, const struct block_pass *c, co
     struct pass *pass = c->pass;
     struct arena *save = keep ? pass->tape : pass->scratch;
     struct mat active;
-    TRY(site_run(&s->ffn_in, y, save, &s->ffn_in_out));
+    TRY(mat_new(save, y->rows, b->ffn_in->out, &s->ffn_in_out));
     active = s->ffn_in_out;
     if (keep) TRY(mat_new(pass->scratch, active.rows, active.cols, &active));
-    op_activation(b->act, &s->ffn_in_out, &active);
-    TRY(site_run(&s->ffn_out, &active, save, &s->ffn_sum));
-    TRY(end_sublayer(c, &b->ffn_drop, &s->after_ffn, y, save, &s->ffn_raw, &s->ffn_sum));
+    struct finish_activation act = {b->act, &s->ffn_in_out, &active};
+    TRY(site_forward_then(&s->ffn_in, y, &(struct gemm_finish){finish_activation, &act}, &s->ffn_in_out));
+    TRY(end_sublayer(c, &s->ffn_out, &active, &b->ffn_drop, &s->after_ffn, y, save, &s->ffn_raw, &s->ffn_sum));
     NEW(s->ffn_stats, save, 2 * (size_t)y->rows);
     return norm_forward(&b->ffn_norm, pass, &s->ffn_sum, out, s->ffn_stats);
 }
@@ -249,26 +252,44 @@ static status maybe_new(bool wanted, struct arena *arena, int rows, int cols, st
     return wanted ? mat_new(arena, rows, cols, m) : ST_OK;
 }
 
+/* Through the second layer and the activation: d, gradient of the layer's output, to dmiddle, that of the activation's
+ * input. Where the layer needs its input back, one pass makes it and the slope, which takes the place of what it is
+ * made from. */
+static status middle_backward(const struct block *b, const struct block_pass *c, bool wanted, struct block_saved *s,
+                              const struct mat *d, struct mat *dmiddle)
+{
+    struct arena *scratch = c->pass->scratch;
+    struct mat active = {0}, *h = &s->ffn_in_out;
+    bool needed = site_needs_input(b->ffn_out);
+    if (needed) TRY(mat_new(scratch, d->rows, b->ffn_in->out, &active));
+    if (!wanted) {
+        if (needed) op_activation(b->act, h, &active);
+        return site_trains(b->ffn_out) ? site_backward(&s->ffn_out, &active, d, NULL) : ST_OK;
+    }
+    TRY(mat_new(scratch, d->rows, b->ffn_in->out, dmiddle));
+    struct finish_slope slope = {b->act, h, dmiddle, dmiddle};
+    struct finish_product product = {h, dmiddle};
+    struct gemm_finish finish = {finish_slope, &slope};
+    if (needed) {
+        op_activation_both(b->act, h, &active, h);
+        finish = (struct gemm_finish){finish_product, &product};
+    }
+    return site_backward_set(&s->ffn_out, &active, d, &finish, dmiddle);
+}
+
 /* dout: gradient of the block's output, becomes that of y, the attention sublayer's output. */
 static status feed_forward_backward(const struct block *b, const struct block_pass *c, const struct wants *w,
                                     struct block_saved *s, struct mat *dout)
 {
     struct pass *pass = c->pass;
     struct arena_mark mark = arena_mark(pass->scratch);
-    struct mat d, dmiddle = {0}, active = {0}, y = {0};
-    int rows = dout->rows;
+    struct mat d, dmiddle = {0}, y = {0};
     TRY(norm_backward(&b->ffn_norm, pass, &s->ffn_sum, s->ffn_stats, dout, dout));
     TRY(sublayer_backward(c->pass, c->rows, &b->ffn_drop, &s->after_ffn, &s->ffn_raw, dout, &d));
-    if (site_needs_input(b->ffn_out)) {
-        TRY(mat_new(pass->scratch, rows, b->ffn_in->out, &active));
-        op_activation(b->act, &s->ffn_in_out, &active);
-    }
-    if (w->middle) TRY(mat_zeros(pass->scratch, rows, b->ffn_in->out, &dmiddle));
-    if (w->middle || site_trains(b->ffn_out)) TRY(site_backward(&s->ffn_out, &active, &d, mat_wanted(&dmiddle)));
+    TRY(middle_backward(b, c, w->middle, s, &d, &dmiddle));
     if (w->middle) {
-        op_activation_backward(b->act, &s->ffn_in_out, &dmiddle, &dmiddle);
         if (site_needs_input(b->ffn_in)) {
-            TRY(mat_new(pass->scratch, rows, b->ffn_in->in, &y));
+            TRY(mat_new(pass->scratch, dout->rows, b->ffn_in->in, &y));
             TRY(norm_forward(&b->attn_norm, pass, &s->attn_sum, &y, NULL));
         }
         TRY(site_backward(&s->ffn_in, &y, &dmiddle, w->attn ? dout : NULL));
@@ -319,13 +340,13 @@ static status attend_backward(const struct block *b, const struct block_pass *c,
     struct mat d, dcontext = {0};
     TRY(norm_backward(&b->attn_norm, pass, &s->attn_sum, s->attn_stats, dy, dy));
     TRY(sublayer_backward(c->pass, c->rows, &b->attn_drop, &s->after_attn, &s->attn_raw, dy, &d));
-    if (w->context) TRY(mat_zeros(pass->scratch, rows, width, &dcontext));
-    if (w->context || site_trains(b->attn_out))
-        TRY(site_backward(&s->attn_out, &s->context, &d, mat_wanted(&dcontext)));
-    if (dx->a) {
-        op_zero(dx);
-        rows_add(c->rows, dy, dx);
+    if (w->context) {
+        TRY(mat_new(pass->scratch, rows, width, &dcontext));
+        TRY(site_backward_set(&s->attn_out, &s->context, &d, NULL, &dcontext));
+    } else if (site_trains(b->attn_out)) {
+        TRY(site_backward(&s->attn_out, &s->context, &d, NULL));
     }
+    if (dx->a) rows_put(c->rows, dy, dx);
     if (w->context) {
         struct attention_data data = attention_data(c, s);
         TRY(maybe_new(w->q, pass->scratch, rows, width, &g.q));

@@ -1,4 +1,5 @@
 /* Backward pass of the shared decoder block. See decoder_block.h. */
+#include "core/finish.h"
 #include "models/decoder_block.h"
 
 /* Which gradients somebody reads. */
@@ -24,6 +25,31 @@ static struct wants wants_of(const struct decoder_block *b, bool dx)
     return w;
 }
 
+/* Through the last layer and the activation: d, gradient of the layer's output, to those of up_out and gate_out. */
+static status middle_backward(const struct decoder_block *b, const struct decoder_pass *c, bool wanted,
+                              struct decoder_saved *s, const struct mat *d, struct mat *dup, struct mat *dgate)
+{
+    struct arena *scratch = c->pass->scratch;
+    struct mat active = {0};
+    if (site_needs_input(b->ffn_out)) {
+        TRY(mat_new(scratch, d->rows, b->up->out, &active));
+        if (b->gate)
+            op_gated(b->act, &s->gate_out, &s->up_out, &active);
+        else
+            op_activation(b->act, &s->up_out, &active);
+    }
+    if (!wanted) return site_trains(b->ffn_out) ? site_backward(&s->ffn_out, &active, d, NULL) : ST_OK;
+    struct finish_slope slope = {b->act, &s->up_out, dup, dup};
+    struct finish_gated_back gated = {b->act, &s->gate_out, &s->up_out, dup, dgate, dup};
+    struct gemm_finish finish = {finish_slope, &slope};
+    TRY(mat_new(scratch, d->rows, b->up->out, dup));
+    if (b->gate) {
+        TRY(mat_new(scratch, d->rows, b->up->out, dgate));
+        finish = (struct gemm_finish){finish_gated_back, &gated};
+    }
+    return site_backward_set(&s->ffn_out, &active, d, &finish, dup);
+}
+
 /* u: the feed-forward's input; a NULL when no site needs it. du += ; a NULL: not wanted. */
 static status feed_forward_backward(const struct decoder_block *b, const struct decoder_pass *c, const struct wants *w,
                                     const struct mat *u, struct decoder_saved *s, const struct mat *dout,
@@ -31,26 +57,11 @@ static status feed_forward_backward(const struct decoder_block *b, const struct 
 {
     struct pass *pass = c->pass;
     struct arena_mark mark = arena_mark(pass->scratch);
-    struct mat d, active = {0}, dactive = {0}, dgate;
-    int rows = dout->rows, wide = b->up->out;
+    struct mat d, dup = {0}, dgate = {0};
     TRY(sublayer_backward(c->pass, c->rows, &b->ffn_drop, &s->after_ffn, &s->ffn_raw, dout, &d));
-    if (site_needs_input(b->ffn_out)) {
-        TRY(mat_new(pass->scratch, rows, wide, &active));
-        if (b->gate)
-            op_gated(b->act, &s->gate_out, &s->up_out, &active);
-        else
-            op_activation(b->act, &s->up_out, &active);
-    }
-    if (w->middle) TRY(mat_zeros(pass->scratch, rows, wide, &dactive));
-    if (w->middle || site_trains(b->ffn_out)) TRY(site_backward(&s->ffn_out, &active, &d, mat_wanted(&dactive)));
-    if (w->middle && b->gate) {
-        TRY(mat_new(pass->scratch, rows, wide, &dgate));
-        op_gated_backward(b->act, &s->gate_out, &s->up_out, &dactive, &dgate, &dactive);
-        if (du->a || site_trains(b->gate)) TRY(site_backward(&s->gate, u, &dgate, mat_wanted(du)));
-    } else if (w->middle) {
-        op_activation_backward(b->act, &s->up_out, &dactive, &dactive);
-    }
-    if (w->middle && (du->a || site_trains(b->up))) TRY(site_backward(&s->up, u, &dactive, mat_wanted(du)));
+    TRY(middle_backward(b, c, w->middle, s, &d, &dup, &dgate));
+    if (dgate.a && (du->a || site_trains(b->gate))) TRY(site_backward(&s->gate, u, &dgate, mat_wanted(du)));
+    if (dup.a && (du->a || site_trains(b->up))) TRY(site_backward(&s->up, u, &dup, mat_wanted(du)));
     arena_reset(pass->scratch, mark);
     return ST_OK;
 }
@@ -76,10 +87,10 @@ static status attend_backward(const struct decoder_block *b, const struct decode
     struct arena_mark mark = arena_mark(pass->scratch);
     struct mat d, dcontext = {0}, dq = {0}, dk = {0}, dv = {0};
     TRY(sublayer_backward(c->pass, c->rows, &b->attn_drop, &s->after_attn, &s->attn_raw, dsum, &d));
-    if (w->context) TRY(mat_zeros(pass->scratch, dsum->rows, b->attn_out->in, &dcontext));
-    if (w->context || site_trains(b->attn_out))
-        TRY(site_backward(&s->attn_out, &s->context, &d, mat_wanted(&dcontext)));
+    if (!w->context && site_trains(b->attn_out)) TRY(site_backward(&s->attn_out, &s->context, &d, NULL));
     if (w->context) {
+        TRY(mat_new(pass->scratch, dsum->rows, b->attn_out->in, &dcontext));
+        TRY(site_backward_set(&s->attn_out, &s->context, &d, NULL, &dcontext));
         struct causal_data data = {s->q, s->k, s->v, b->layer};
         if (w->q) TRY(mat_new(pass->scratch, s->q.rows, s->q.cols, &dq));
         if (w->k) TRY(mat_new(pass->scratch, s->k.rows, s->k.cols, &dk));

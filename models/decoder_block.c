@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include "core/finish.h"
 #include "core/text.h"
 
 /* ---- building ---- */
@@ -106,18 +107,20 @@ static void make_uses(const struct decoder_block *b, const struct decoder_pass *
     s->after_ffn = site_use(c->pass, b->after_ffn, kind, rows);
 }
 
-/* A sublayer's end: dropout and the point where something is attached, then sum += y. */
-static status join(const struct decoder_pass *c, const struct drop *drop, struct use *point, struct arena *save,
-                   struct mat *y, struct mat *raw, struct mat *sum)
+/* A sublayer's last layer and end: dropout and the point where something is attached, then sum += that. */
+static status join(const struct decoder_pass *c, struct use *last, const struct mat *x, const struct drop *drop,
+                   struct use *point, struct arena *save, struct mat *raw, struct mat *sum)
 {
-    drop_apply(drop, c->pass, c->rows->row_key, y);
-    if (point->site->ops) {
-        TRY(mat_new(save, y->rows, y->cols, raw));
-        op_copy(y, raw);
-        TRY(site_forward(point, raw, y));
-    }
-    op_add(y, sum);
-    return ST_OK;
+    struct mat y;
+    struct finish_residual end = {drop_call(drop, c->pass), c->rows->row_key, &y, &y, sum};
+    const struct gemm_finish finish = {finish_residual, &end};
+    TRY(mat_new(c->pass->scratch, x->rows, last->site->out, &y));
+    if (!point->site->ops) return site_forward_then(last, x, &finish, &y);
+    TRY(mat_new(save, y.rows, y.cols, raw));
+    TRY(site_forward(last, x, raw));
+    drop_apply(drop, c->pass, c->rows->row_key, raw);
+    end.drop.p = 0;
+    return site_forward_then(point, raw, &finish, &y);
 }
 
 /* The new rows of every sequence that asks for them, behind those it holds; the count rises after the last block. */
@@ -142,7 +145,6 @@ static status attend(const struct decoder_block *b, const struct decoder_pass *c
 {
     struct pass *pass = c->pass;
     struct arena *save = keep ? pass->tape : pass->scratch;
-    struct mat y;
     TRY(site_run(&s->query, uq, save, &s->q));
     TRY(site_run(&s->key, u, save, &s->k));
     TRY(site_run(&s->value, u, save, &s->v));
@@ -152,8 +154,19 @@ static status attend(const struct decoder_block *b, const struct decoder_pass *c
     struct causal_data data = {s->q, s->k, s->v, b->layer};
     TRY(mat_new(keep && site_needs_input(b->attn_out) ? pass->tape : pass->scratch, s->q.rows, s->q.cols, &s->context));
     TRY(causal_forward(&b->attn, pass, c->plan, &data, &s->context));
-    TRY(site_run(&s->attn_out, &s->context, pass->scratch, &y));
-    return join(c, &b->attn_drop, &s->after_attn, save, &y, &s->attn_raw, sum);
+    return join(c, &s->attn_out, &s->context, &b->attn_drop, &s->after_attn, save, &s->attn_raw, sum);
+}
+
+/* up_out and gate_out, and from their pieces active. */
+static status middle(const struct decoder_block *b, const struct mat *u, struct arena *save, struct decoder_saved *s,
+                     struct mat *active)
+{
+    struct finish_gated gated = {b->act, &s->gate_out, &s->up_out, active};
+    struct finish_activation act = {b->act, &s->up_out, active};
+    if (!b->gate) return site_forward_then(&s->up, u, &(struct gemm_finish){finish_activation, &act}, &s->up_out);
+    TRY(site_forward(&s->up, u, &s->up_out));
+    TRY(mat_new(save, u->rows, b->gate->out, &s->gate_out));
+    return site_forward_then(&s->gate, u, &(struct gemm_finish){finish_gated, &gated}, &s->gate_out);
 }
 
 static status feed_forward(const struct decoder_block *b, const struct decoder_pass *c, const struct mat *u, bool keep,
@@ -161,17 +174,12 @@ static status feed_forward(const struct decoder_block *b, const struct decoder_p
 {
     struct pass *pass = c->pass;
     struct arena *save = keep ? pass->tape : pass->scratch;
-    struct mat active, y;
-    TRY(site_run(&s->up, u, save, &s->up_out));
-    if (b->gate) TRY(site_run(&s->gate, u, save, &s->gate_out));
+    struct mat active;
+    TRY(mat_new(save, u->rows, b->up->out, &s->up_out));
     active = s->up_out;
     if (keep) TRY(mat_new(pass->scratch, active.rows, active.cols, &active));
-    if (b->gate)
-        op_gated(b->act, &s->gate_out, &s->up_out, &active);
-    else
-        op_activation(b->act, &s->up_out, &active);
-    TRY(site_run(&s->ffn_out, &active, pass->scratch, &y));
-    return join(c, &b->ffn_drop, &s->after_ffn, save, &y, &s->ffn_raw, sum);
+    TRY(middle(b, u, save, s, &active));
+    return join(c, &s->ffn_out, &active, &b->ffn_drop, &s->after_ffn, save, &s->ffn_raw, sum);
 }
 
 static status run(const struct decoder_block *b, const struct decoder_pass *c, const struct mat *x, bool keep,

@@ -26,7 +26,7 @@ status lowrank_layer_forward(struct use *u, struct lowrank update, struct dropou
     struct arena_mark mark = arena_mark(p->scratch);
     update.products = p->arith->products;
     TRY(lowrank_prepare(&update, &drop, u->row_key, x, p->keep ? p->tape : NULL, p->scratch, z, &rest));
-    TRY(base_forward_plus(u, x, &rest, y));
+    TRY(base_forward_last(u, x, &rest, y));
     arena_reset(p->scratch, mark);
     return ST_OK;
 }
@@ -45,7 +45,7 @@ status lowrank_layer_backward(struct use *u, struct lowrank update, struct dropo
     update.products = u->pass->arith->products;
     TRY(mat_new(scratch, x->rows, update.r, &work));
     struct gemm_term rest = lowrank_gradients(&update, x, &inner, dy, g->a, g->b, g->e, g->from, &work);
-    TRY(base_backward_plus(u, x, dy, &rest, dx));
+    TRY(base_backward_last(u, x, dy, &rest, dx));
     arena_reset(scratch, mark);
     return ST_OK;
 }

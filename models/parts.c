@@ -27,6 +27,16 @@ void rows_add(const struct rows *r, const struct mat *dy, struct mat *dx)
     }
 }
 
+void rows_put(const struct rows *r, const struct mat *dy, struct mat *dx)
+{
+    if (!r->at) {
+        op_copy(dy, dx);
+        return;
+    }
+    op_zero(dx);
+    rows_add(r, dy, dx);
+}
+
 struct arith_call pass_call(struct pass *pass, uint32_t who)
 {
     return (struct arith_call){.rng = pass->rng,
@@ -64,14 +74,19 @@ bool drop_on(const struct drop *d, const struct pass *pass)
 
 struct dropout drop_call(const struct drop *d, const struct pass *pass)
 {
-    return (struct dropout){pass->rng, pass->step, d->who, d->p};
+    return (struct dropout){pass->rng, pass->step, d->who, drop_on(d, pass) ? d->p : 0};
 }
 
 void drop_apply(const struct drop *d, const struct pass *pass, const uint32_t *row_key, struct mat *x)
 {
-    if (!drop_on(d, pass)) return;
+    if (drop_on(d, pass)) drop_copy(d, pass, row_key, x, x);
+}
+
+void drop_copy(const struct drop *d, const struct pass *pass, const uint32_t *row_key, const struct mat *x,
+               struct mat *y)
+{
     struct dropout call = drop_call(d, pass);
-    op_dropout(&call, row_key, x);
+    op_dropout(&call, row_key, x, y);
 }
 
 status mat_zeros(struct arena *arena, int rows, int cols, struct mat *m)
@@ -89,14 +104,13 @@ struct mat *mat_wanted(struct mat *m)
 status sublayer_backward(struct pass *pass, const struct rows *rows, const struct drop *drop, struct use *point,
                          const struct mat *raw, const struct mat *dsum, struct mat *d)
 {
+    TRY(mat_new(pass->scratch, dsum->rows, dsum->cols, d));
     if (point->site->ops) {
-        TRY(mat_zeros(pass->scratch, dsum->rows, dsum->cols, d));
-        TRY(site_backward(point, raw, dsum, d));
+        TRY(site_backward_set(point, raw, dsum, NULL, d));
+        drop_apply(drop, pass, rows->row_key, d);
     } else {
-        TRY(mat_new(pass->scratch, dsum->rows, dsum->cols, d));
-        op_copy(dsum, d);
+        drop_copy(drop, pass, rows->row_key, dsum, d);
     }
-    drop_apply(drop, pass, rows->row_key, d);
     return ST_OK;
 }
 

@@ -24,6 +24,8 @@ struct rows {
 status rows_take(const struct rows *, const struct mat *x, struct arena *keep, struct mat *y);
 /* dx[at[i]] += dy[i] */
 void rows_add(const struct rows *, const struct mat *dy, struct mat *dx);
+/* dx[at[i]] = dy[i], all other rows 0. */
+void rows_put(const struct rows *, const struct mat *dy, struct mat *dx);
 
 /* A LayerNorm with its two tensors, or an RMSNorm with one. */
 struct norm {
@@ -43,10 +45,12 @@ struct drop {
     double p;
     uint32_t who; /* hash of the place's name */
 };
-bool drop_on(const struct drop *, const struct pass *); /* training and p > 0 */
-struct dropout drop_call(const struct drop *, const struct pass *);
+bool drop_on(const struct drop *, const struct pass *);             /* training and p > 0 */
+struct dropout drop_call(const struct drop *, const struct pass *); /* p 0 unless drop_on() */
 /* In place; also its own backward pass. Does nothing unless drop_on(). */
 void drop_apply(const struct drop *, const struct pass *, const uint32_t *row_key, struct mat *x);
+/* The same from x to y. */
+void drop_copy(const struct drop *, const struct pass *, const uint32_t *row_key, const struct mat *x, struct mat *y);
 
 /* Gradient d of a sublayer's output, a new matrix, from that of the residual sum: back through the point where a method
  * may be attached (raw: its input) and the dropout before it. */

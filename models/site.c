@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include "core/finish.h"
 #include "core/gemm.h"
 #include "core/lap.h"
 #include "core/ops.h"
@@ -38,14 +39,43 @@ struct use site_use(struct pass *pass, struct site *site, enum use_kind kind, co
     return (struct use){.site = site, .pass = pass, .kind = kind, .row_key = row_key};
 }
 
-status site_forward(struct use *u, const struct mat *x, struct mat *y)
+static const struct gemm_finish *take_finish(struct use *u)
+{
+    const struct gemm_finish *finish = u->finish;
+    u->finish = NULL;
+    return finish;
+}
+
+/* Whether the layer's own product, or a method's that says so, may take the model's finish along and set dx. */
+static bool fuses(const struct use *u)
+{
+    const struct site_ops *ops = u->site->ops;
+    return !ops || !ops->forward || ops->fused;
+}
+
+/* After a call: what nobody took along. */
+static void finish_rest(struct use *u, const struct gemm_finish *finish, const struct mat *m)
+{
+    bool taken = fuses(u) && !take_finish(u);
+    if (finish && !taken) finish_all(finish, m->rows, m->cols);
+}
+
+status site_forward_then(struct use *u, const struct mat *x, const struct gemm_finish *finish, struct mat *y)
 {
     const struct site_ops *ops = u->site->ops;
     const struct products *products = u->pass->arith->products;
+    bool adapted = ops && ops->forward, linear = u->site->kind == SITE_LINEAR;
+    u->finish = fuses(u) ? finish : NULL;
     products->hold(x);
-    status st = ops && ops->forward ? adapter_forward(u, x, y) : base_forward(u, x, y);
+    status st = adapted ? adapter_forward(u, x, y) : linear ? base_forward_last(u, x, NULL, y) : base_forward(u, x, y);
     products->release();
+    if (st == ST_OK) finish_rest(u, finish, y);
     return st;
+}
+
+status site_forward(struct use *u, const struct mat *x, struct mat *y)
+{
+    return site_forward_then(u, x, NULL, y);
 }
 
 status site_run(struct use *u, const struct mat *x, struct arena *keep, struct mat *y)
@@ -66,9 +96,25 @@ status site_backward(struct use *u, const struct mat *x, const struct mat *dy, s
 {
     const struct site_ops *ops = u->site->ops;
     const struct products *products = u->pass->arith->products;
+    bool adapted = ops && ops->backward, linear = u->site->kind == SITE_LINEAR;
     products->hold(dy);
-    status st = ops && ops->backward ? adapter_backward(u, x, dy, dx) : base_backward(u, x, dy, dx);
+    status st = adapted  ? adapter_backward(u, x, dy, dx)
+                : linear ? base_backward_last(u, x, dy, NULL, dx)
+                         : base_backward(u, x, dy, dx);
     products->release();
+    return st;
+}
+
+status site_backward_set(struct use *u, const struct mat *x, const struct mat *dy, const struct gemm_finish *finish,
+                         struct mat *dx)
+{
+    u->finish = fuses(u) ? finish : NULL;
+    u->dx_unset = fuses(u);
+    if (!u->dx_unset) op_zero(dx);
+    status st = site_backward(u, x, dy, dx);
+    if (u->dx_unset) op_zero(dx); /* nobody added to it */
+    u->dx_unset = false;
+    if (st == ST_OK) finish_rest(u, finish, dx);
     return st;
 }
 
@@ -92,51 +138,75 @@ static struct wsrc live_weight(const struct site *s)
     return p->data && param_trained(p) && from_checkpoint ? wsrc_dense(p->data, p->rows, p->cols) : s->w;
 }
 
-status base_forward_plus(struct use *u, const struct mat *x, const struct gemm_term *plus, struct mat *y)
+static status linear_forward_of(struct use *u, const struct mat *x, const struct gemm_after *after, struct mat *y)
 {
     const struct site *s = u->site;
     struct arith_call call = call_of(u);
     struct wsrc w = live_weight(s);
     enum lap before = lap_begin(LAP_LAYERS);
-    status st = u->pass->arith->linear(&call, x, &w, s->bias ? s->bias->data : NULL, plus, y);
+    status st = u->pass->arith->linear(&call, x, &w, s->bias ? s->bias->data : NULL, after, y);
     lap_end(before);
     return st;
 }
 
+status base_forward_last(struct use *u, const struct mat *x, const struct gemm_term *plus, struct mat *y)
+{
+    struct gemm_after after = {plus, take_finish(u)};
+    return linear_forward_of(u, x, &after, y);
+}
+
 status base_forward(struct use *u, const struct mat *x, struct mat *y)
 {
-    if (u->site->kind == SITE_LINEAR) return base_forward_plus(u, x, NULL, y);
+    if (u->site->kind == SITE_LINEAR) return linear_forward_of(u, x, NULL, y);
     op_copy(x, y);
     return ST_OK;
 }
 
-static status linear_backward(const struct use *u, const struct mat *x, const struct mat *dy,
-                              const struct gemm_term *plus, struct mat *dx)
+/* Whether a product adds to dx; the first one sets it where it holds nothing yet. */
+static bool adds(struct use *u)
+{
+    bool held = !u->dx_unset;
+    u->dx_unset = false;
+    return held;
+}
+
+static status linear_backward_of(struct use *u, const struct mat *x, const struct mat *dy,
+                                 const struct gemm_after *after, struct mat *dx)
 {
     const struct site *s = u->site;
     struct arith_call call = call_of(u);
     if (dx) {
         struct wsrc w = live_weight(s);
-        TRY(u->pass->arith->linear_dx(&call, dy, &w, plus, dx, true));
+        TRY(u->pass->arith->linear_dx(&call, dy, &w, after, dx, adds(u)));
     }
     if (param_trained(s->weight)) TRY(u->pass->arith->linear_dw(&call, x, dy, s->weight->grad, s->weight->cols));
     if (s->bias && s->bias->grad) bias_backward(dy, s->bias->grad);
     return ST_OK;
 }
 
-status base_backward_plus(struct use *u, const struct mat *x, const struct mat *dy, const struct gemm_term *plus,
+status base_backward_last(struct use *u, const struct mat *x, const struct mat *dy, const struct gemm_term *plus,
                           struct mat *dx)
 {
+    struct gemm_after after = {plus, take_finish(u)};
     enum lap before = lap_begin(LAP_LAYERS);
-    status st = linear_backward(u, x, dy, plus, dx);
+    status st = linear_backward_of(u, x, dy, &after, dx);
     lap_end(before);
     return st;
 }
 
 status base_backward(struct use *u, const struct mat *x, const struct mat *dy, struct mat *dx)
 {
-    if (u->site->kind == SITE_LINEAR) return base_backward_plus(u, x, dy, NULL, dx);
-    if (dx) op_add(dy, dx);
+    if (u->site->kind == SITE_LINEAR) {
+        enum lap before = lap_begin(LAP_LAYERS);
+        status st = linear_backward_of(u, x, dy, NULL, dx);
+        lap_end(before);
+        return st;
+    }
+    if (!dx) return ST_OK;
+    if (adds(u))
+        op_add(dy, dx);
+    else
+        op_copy(dy, dx);
     return ST_OK;
 }
 

@@ -89,6 +89,10 @@ struct use {
     enum use_kind kind;
     const uint32_t *row_key; /* [x->rows], for dropout inside the adapter */
     void *saved;             /* the method's, from the tape, between forward and backward of this use */
+    /* During a call: what the model wants done with the result's pieces, until somebody does it; and whether dx holds
+     * nothing yet, so that the first who adds to it must set it. Both are base_*'s affair. */
+    const struct gemm_finish *finish;
+    bool dx_unset;
 };
 
 /* What a method puts on a site. NULL forward: base_forward. Both get the whole linear layer and call base_* themselves.
@@ -97,6 +101,9 @@ struct site_ops {
     status (*forward)(struct use *, const struct mat *x, struct mat *y); /* y [rows, out] = set */
     status (*backward)(struct use *, const struct mat *x, const struct mat *dy,
                        struct mat *dx); /* dx += ; NULL: not wanted */
+    /* y and dx are changed by one lowrank_layer_forward and one lowrank_layer_backward (lowrank_use.h) alone, which
+     * then take along what the model wants done with them. Never wrong to leave out, only slower. */
+    bool fused;
 };
 
 struct site {
@@ -120,15 +127,19 @@ status site_forward(struct use *, const struct mat *x, struct mat *y);
 /* The same into a new y [x->rows, out] from keep. */
 status site_run(struct use *, const struct mat *x, struct arena *keep, struct mat *y);
 status site_backward(struct use *, const struct mat *x, const struct mat *dy, struct mat *dx);
+/* The same with a finish (core/finish.h; NULL: none) over all of y; and, dx being set instead of added to, over dx. */
+status site_forward_then(struct use *, const struct mat *x, const struct gemm_finish *, struct mat *y);
+status site_backward_set(struct use *, const struct mat *x, const struct mat *dy, const struct gemm_finish *,
+                         struct mat *dx);
 
 /* What methods call: the frozen or trained base layer. y = x W' + b; dx += dy W; dW and db where the weight or bias is
  * trained. For points: y = x, dx += dy. */
 status base_forward(struct use *, const struct mat *x, struct mat *y);
 status base_backward(struct use *, const struct mat *x, const struct mat *dy, struct mat *dx);
-/* The same for linear sites alone, with a term that is added to y or dx too (NULL: none). With a term dx must be
- * wanted. */
-status base_forward_plus(struct use *, const struct mat *x, const struct gemm_term *, struct mat *y);
-status base_backward_plus(struct use *, const struct mat *x, const struct mat *dy, const struct gemm_term *,
+/* The same for linear sites alone, as the last change of y or dx, with a term that is added too (NULL: none): takes the
+ * model's finish along. With a term dx must be wanted. */
+status base_forward_last(struct use *, const struct mat *x, const struct gemm_term *, struct mat *y);
+status base_backward_last(struct use *, const struct mat *x, const struct mat *dy, const struct gemm_term *,
                           struct mat *dx);
 
 /* For adapters: registers "<site>.<suffix>", a tensor of this site (see param_add). */

@@ -90,3 +90,86 @@ void shape_tile(const struct wsrc *w, int r0, int nr, int c0, int nc, real *dst,
     for (int r = 0; r < nr; r++)
         for (int c = 0; c < nc; c++) dst[r * ld + c] = (real)(1.0 / (3 + r0 + r) - 0.01 * (c0 + c));
 }
+
+/* ---- what comes after a product ---------------------------------------------------------------------------------- */
+
+/* Twice, or not at all, would show. */
+static void change_once(const void *ctx, int r0, int rows, int c0, int cols)
+{
+    const struct mat *c = ctx;
+    for (int r = r0; r < r0 + rows; r++)
+        for (int j = c0; j < c0 + cols; j++) mat_row(c, r)[j] = 3 * mat_row(c, r)[j] + 1;
+}
+
+struct layer {
+    const struct products *products;
+    struct mat x, y, dx;
+    struct wsrc w;
+    const real *bias;
+    struct gemm_after up, down;
+};
+
+static void run_layer(void *ctx, int i, int thread)
+{
+    struct layer *l = ctx;
+    (void)i, (void)thread;
+    l->products->linear_forward(&l->x, &l->w, l->bias, &l->up, &l->y);
+    l->products->linear_backward_x(&l->y, &l->w, &l->down, &l->dx, true);
+}
+
+static void reference_layer(const struct product *p, const struct layer *l, struct mat *y, struct mat *dx)
+{
+    int m = l->x.rows, n = l->w.rows, k = l->w.cols;
+    struct gemm_in x = {.p = l->x.a, .ld = k}, w = {.w = &l->w, .trans = true}, dy = {.p = y->a, .ld = n};
+    p->reference(m, n, k, x, w, y->a, n, false);
+    for (int i = 0; i < m * n; i++) y->a[i] += l->bias[i % n];
+    if (l->up.plus) p->reference(m, n, l->up.plus->k, l->up.plus->a, l->up.plus->b, y->a, n, true);
+    if (l->up.finish) change_once(y, 0, m, 0, n);
+    w.trans = false;
+    p->reference(m, k, n, dy, w, dx->a, k, true);
+    if (l->down.plus) p->reference(m, k, l->down.plus->k, l->down.plus->a, l->down.plus->b, dx->a, k, true);
+    if (l->down.finish) change_once(dx, 0, m, 0, k);
+}
+
+static void compare_layer(const struct product *p, struct layer *l)
+{
+    int m = l->x.rows, n = l->w.rows, k = l->w.cols;
+    size_t ys = (size_t)m * (size_t)n, xs = (size_t)m * (size_t)k;
+    real *want = shape_values(p, ys), *want_dx = shape_values(p, xs + 1), *before = shape_values(p, xs + 1);
+    struct mat y = mat_of(want, m, n), dx = mat_of(want_dx, m, k);
+    memcpy(before, want_dx, sizeof(real) * xs);
+    reference_layer(p, l, &y, &dx);
+    enum cpu_class have[SHAPE_CLASSES];
+    int classes = shape_classes(p, have);
+    for (int turn = 0; turn < 2 * classes; turn++) {
+        ck_ok(cpu_force(have[turn / 2]));
+        memcpy(l->dx.a, before, sizeof(real) * xs);
+        if (turn % 2)
+            parallel_for(1, run_layer, l);
+        else
+            run_layer(l, 0, 0);
+        ck_assert_msg(memcmp(l->y.a, want, sizeof(real) * ys) == 0, "output, turn %d", turn);
+        ck_assert_msg(memcmp(l->dx.a, want_dx, sizeof(real) * xs) == 0, "input gradient, turn %d", turn);
+    }
+    free(want), free(want_dx), free(before);
+}
+
+void shape_check_after(const struct product *p, const struct products *products, const struct layer_shape *s)
+{
+    int m = s->m, n = s->n, k = s->k, rank = s->rank;
+    real *x = shape_values(p, (size_t)(m * k) + 1), *w = shape_values(p, (size_t)(n * k) + 1);
+    real *y = shape_values(p, (size_t)(m * n)), *dx = shape_values(p, (size_t)(m * k) + 1);
+    real *z = shape_values(p, (size_t)(m * rank) + 1), *bias = shape_values(p, (size_t)n);
+    real *b = shape_values(p, (size_t)(rank * n) + 1), *a = shape_values(p, (size_t)(rank * k) + 1);
+    struct layer l = {products, mat_of(x, m, k), mat_of(y, m, n), mat_of(dx, m, k), wsrc_dense(w, n, k), bias, {0},
+                      {0}};
+    const struct gemm_term up = {rank, {.p = z, .ld = rank}, {.p = b, .ld = n}},
+                           down = {rank, {.p = z, .ld = rank}, {.p = a, .ld = k}};
+    const struct gemm_finish of_y = {change_once, &l.y}, of_dx = {change_once, &l.dx};
+    for (int with = 0; with < 4; with++) {
+        l.up = (struct gemm_after){with & 1 ? &up : NULL, with & 2 ? &of_y : NULL};
+        l.down = (struct gemm_after){with & 1 ? &down : NULL, with & 2 ? &of_dx : NULL};
+        compare_layer(p, &l);
+    }
+    free(x), free(w), free(y), free(dx), free(z), free(bias), free(b), free(a);
+}

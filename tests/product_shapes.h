@@ -33,6 +33,13 @@ int shape_classes(const struct product *, enum cpu_class *have);
 void shape_same(const real *want, const real *got, int m, int n, int ldc, const struct shape *, const char *how);
 /* One shape with all classes and some thread counts against the reference; C lies in a wider matrix. */
 void shape_check(const struct product *, const struct shape *);
+/* A linear layer, y [m, n] = x [m, k] W' + bias and back, with a term of some rank on top, a finish, both, or neither:
+ * the bits of products of their own and of the finish of everything, by all classes, on all threads and on one inside a
+ * parallel piece; and each element is finished once. */
+struct layer_shape {
+    int m, n, k, rank;
+};
+void shape_check_after(const struct product *, const struct products *, const struct layer_shape *);
 /* Sides of length 0: nothing is written, or zeros where nothing is summed. */
 void shape_check_empty(const struct product *);
 /* The tile function of a source that can only answer tiles. */

@@ -28,7 +28,7 @@ static void drawn(void)
     for (int i = 0; i < N; i++) c[i] = 1;
     for (int i = 0; i < ROWS; i++) key[i] = (uint32_t)(i * 40503);
     struct mat m = mat_of(c, ROWS, COLS);
-    op_dropout(&drop, key, &m);
+    op_dropout(&drop, key, &m, &m);
     rng_permutation(&r, RNG_SHUFFLE, 1, 2, N, perm);
     for (int i = 0; i < N; i++) d[i] = (real)(perm[i] + rng_below(&r, RNG_RANK, 1, 0, 3, (uint64_t)i, 1000));
 }

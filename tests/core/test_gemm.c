@@ -138,10 +138,10 @@ START_TEST(rows_do_not_see_each_other)
     real *a = values(M * K), *b = values(N * K), *all = values(M * N), *part = values(M * N);
     struct wsrc w = wsrc_dense(b, N, K);
     struct mat x = mat_of(a, M, K), y = mat_of(all, M, N);
-    linear_forward(&x, &w, a, &y);
+    linear_forward(&x, &w, a, NULL, &y);
     for (int rows = 1; rows < M; rows += 5) {
         struct mat xs = mat_part(&x, M - rows, rows, 0, K), ys = mat_of(part, rows, N);
-        linear_forward(&xs, &w, a, &ys);
+        linear_forward(&xs, &w, a, NULL, &ys);
         ck_assert_mem_eq(part, all + (M - rows) * N, sizeof(real) * (size_t)(rows * N));
     }
     free(a), free(b), free(all), free(part);
@@ -156,7 +156,7 @@ START_TEST(one_output)
     struct wsrc source = wsrc_dense(w, 1, K);
     for (int t = 1; t <= T; t++) {
         struct mat mx = mat_of(x, t, K), my = mat_of(y, t, 1);
-        linear_forward(&mx, &source, bias, &my);
+        linear_forward(&mx, &source, bias, NULL, &my);
         gemm_reference(t, 1, K, (struct gemm_in){.p = x, .ld = K}, (struct gemm_in){.p = w, .ld = K, .trans = true},
                        want, 1, false);
         for (int i = 0; i < t; i++) want[i] += bias[0];
@@ -177,8 +177,8 @@ START_TEST(linear_layer)
         memcpy(db0, db, sizeof(real) * (size_t)out);
         struct mat mx = mat_of(x, t, in), my = mat_of(y, t, out), mdy = mat_of(dy, t, out), mdx = mat_of(dx, t, in);
         struct wsrc source = wsrc_dense(w, out, in);
-        linear_forward(&mx, &source, bias, &my);
-        linear_backward_x(&mdy, &source, &mdx, false);
+        linear_forward(&mx, &source, bias, NULL, &my);
+        linear_backward_x(&mdy, &source, NULL, &mdx, false);
         linear_backward_w(&mx, &mdy, dw, in);
         bias_backward(&mdy, db);
         real *want = values((size_t)(t * (in + out) + in * out));
@@ -225,6 +225,15 @@ START_TEST(bias_sums_do_not_depend_on_threads_or_class)
 }
 END_TEST
 
+START_TEST(after_the_product)
+{
+    static const struct layer_shape layers[] = {
+        {1, 1, 1, 1},      {40, 33, 70, 8}, {17, 70, 16, 40},  {150, 300, 96, 33},  {64, 96, 0, 8}, {50, 20, 1200, 16},
+        {2080, 2, 300, 1}, {3, 1600, 8, 5}, {200, 6, 400, 30}, {300, 1700, 300, 8}, {30, 40, 64, 0}};
+    for (size_t i = 0; i < sizeof layers / sizeof layers[0]; i++) shape_check_after(&tested, &products_f32, &layers[i]);
+}
+END_TEST
+
 START_TEST(openblas_agrees)
 {
     ck_ok(gemm_select(GEMM_OPENBLAS));
@@ -254,4 +263,5 @@ END_TEST
 
 PG_TESTS(TEST(all_classes_of_this_machine), LOOP_TEST(every_border, 0, SIDES), TEST(random_shapes), TEST(large_shapes),
          TEST(empty_sides), TEST(weight_sources), TEST(rows_do_not_see_each_other), TEST(one_output),
-         TEST(linear_layer), TEST(bias_sums_do_not_depend_on_threads_or_class), TEST(openblas_agrees))
+         TEST(linear_layer), TEST(after_the_product), TEST(bias_sums_do_not_depend_on_threads_or_class),
+         TEST(openblas_agrees))

@@ -116,17 +116,17 @@ START_TEST(linear_layers)
     struct wsrc w = wsrc_dense(b, N, K);
     struct mat x = mat_of(a, M, K), y = mat_of(all, M, N), d = mat_of(dx, M, K);
     struct gemm_in in = {.p = a, .ld = K}, weight = {.p = b, .ld = K, .trans = true}, dy = {.p = all, .ld = N};
-    linear_bf16_forward(&x, &w, bias, &y);
+    linear_bf16_forward(&x, &w, bias, NULL, &y);
     gemm_bf16_reference(M, N, K, in, weight, part, N, false);
     for (int i = 0; i < M * N; i++) part[i] += bias[i % N];
     ck_assert_mem_eq(all, part, sizeof(real) * M * N);
     for (int rows = 1; rows < M; rows += 5) {
         struct mat xs = mat_part(&x, M - rows, rows, 0, K), ys = mat_of(part, rows, N);
-        linear_bf16_forward(&xs, &w, bias, &ys);
+        linear_bf16_forward(&xs, &w, bias, NULL, &ys);
         ck_assert_mem_eq(part, all + (M - rows) * N, sizeof(real) * (size_t)(rows * N));
     }
     weight.trans = false;
-    linear_bf16_backward_x(&y, &w, &d, true);
+    linear_bf16_backward_x(&y, &w, NULL, &d, true);
     gemm_bf16_reference(M, K, N, dy, weight, want, K, true);
     ck_assert_mem_eq(dx, want, sizeof(real) * M * K);
     dy.trans = true;
@@ -186,7 +186,7 @@ START_TEST(nothing_beside)
             memcpy(c.at, old, bytes);
             gemm_bf16(m, n, k, in_a, in_b, c.at, n, true);
             shape_same(want, c.at, m, n, n, &s, cpu_class_name(have[i]));
-            linear_bf16_forward(&x, &w, bias.at, &y);
+            linear_bf16_forward(&x, &w, bias.at, NULL, &y);
             shape_same(with_bias, c.at, m, n, n, &s, "with a bias");
         }
         munmap(a.pages, a.bytes), munmap(b.pages, b.bytes), munmap(c.pages, c.bytes), munmap(bias.pages, bias.bytes);
@@ -201,10 +201,10 @@ static void check_linear(const struct mat *x, const struct wsrc *w, const char *
     real *got = values((size_t)(m * (n + k))), *want = values((size_t)(m * (n + k)));
     struct gemm_in in = {.p = x->a, .ld = x->ld}, weight = {.w = w, .trans = true}, dy = {.p = got, .ld = n};
     struct mat y = mat_of(got, m, n), dx = mat_of(got + m * n, m, k);
-    linear_bf16_forward(x, w, NULL, &y);
+    linear_bf16_forward(x, w, NULL, NULL, &y);
     gemm_bf16_reference(m, n, k, in, weight, want, n, false);
     weight.trans = false;
-    linear_bf16_backward_x(&y, w, &dx, false);
+    linear_bf16_backward_x(&y, w, NULL, &dx, false);
     gemm_bf16_reference(m, k, n, dy, weight, want + m * n, k, false);
     for (int i = 0; i < m * (n + k); i++)
         if (got[i] != want[i])
@@ -273,65 +273,14 @@ START_TEST(held_operands)
 }
 END_TEST
 
-/* What is added on top of a layer's output and input gradient has the bits of a call of its own: small, in several
- * parts of rows and k, too large to be packed beside, and on one thread inside a parallel piece. */
-static const struct {
-    int m, n, k, rank;
-} with_term[] = {{1, 1, 1, 1},       {40, 33, 70, 8},    {17, 70, 16, 64}, {150, 300, 96, 33}, {64, 96, 0, 8},
-                 {50, 20, 4200, 16}, {2080, 2, 4100, 1}, {3, 2080, 8, 5},  {17, 9, 8, 40000},  {30, 40, 64, 0}};
+/* Small, in several parts of rows and k, too large to be packed beside, and no k at all. */
+static const struct layer_shape layers[] = {
+    {1, 1, 1, 1},       {40, 33, 70, 8},    {17, 70, 16, 64}, {150, 300, 96, 33}, {64, 96, 0, 8},
+    {50, 20, 4200, 16}, {2080, 2, 4100, 1}, {3, 2080, 8, 5},  {17, 9, 8, 40000},  {30, 40, 64, 0}};
 
-struct layer_with_term {
-    struct mat x, y, dx;
-    struct wsrc w;
-    const real *bias;
-    struct gemm_term up, down;
-};
-
-static void run_layer(void *ctx, int i, int thread)
+START_TEST(after_the_product)
 {
-    struct layer_with_term *l = ctx;
-    (void)i, (void)thread;
-    linear_bf16_forward_plus(&l->x, &l->w, l->bias, &l->up, &l->y);
-    linear_bf16_backward_x_plus(&l->y, &l->w, &l->down, &l->dx, true);
-}
-
-START_TEST(terms_on_top)
-{
-    int m = with_term[_i].m, n = with_term[_i].n, k = with_term[_i].k, rank = with_term[_i].rank;
-    size_t ys = (size_t)m * (size_t)n, xs = (size_t)m * (size_t)k;
-    real *x = values(xs + 1), *w = values((size_t)(n * k) + 1), *bias = values((size_t)n),
-         *z = values((size_t)(m * rank) + 1);
-    real *b = values((size_t)(rank * n) + 1), *a = values((size_t)(rank * k) + 1), *y = values(ys),
-         *dx = values(xs + 1);
-    real *want = values(ys), *want_dx = values(xs + 1), *before = values(xs + 1);
-    struct layer_with_term l = {mat_of(x, m, k),
-                                mat_of(y, m, n),
-                                mat_of(dx, m, k),
-                                wsrc_dense(w, n, k),
-                                bias,
-                                {rank, {.p = z, .ld = rank}, {.p = b, .ld = n}},
-                                {rank, {.p = z, .ld = rank}, {.p = a, .ld = k}}};
-    struct gemm_in in = {.p = x, .ld = k}, weight = {.p = w, .ld = k, .trans = true}, dy = {.p = want, .ld = n};
-    gemm_bf16_reference(m, n, k, in, weight, want, n, false);
-    for (size_t i = 0; i < ys; i++) want[i] += bias[i % (size_t)n];
-    gemm_bf16_reference(m, n, rank, l.up.a, l.up.b, want, n, true);
-    weight.trans = false;
-    memcpy(before, want_dx, sizeof(real) * xs);
-    gemm_bf16_reference(m, k, n, dy, weight, want_dx, k, true);
-    gemm_bf16_reference(m, k, rank, l.down.a, l.down.b, want_dx, k, true);
-    enum cpu_class have[SHAPE_CLASSES];
-    int classes = shape_classes(&tested, have);
-    for (int turn = 0; turn < 2 * classes; turn++) {
-        ck_ok(cpu_force(have[turn / 2]));
-        memcpy(dx, before, sizeof(real) * xs);
-        if (turn % 2)
-            parallel_for(1, run_layer, &l);
-        else
-            run_layer(&l, 0, 0);
-        ck_assert_msg(memcmp(y, want, sizeof(real) * ys) == 0, "output, turn %d", turn);
-        ck_assert_msg(memcmp(dx, want_dx, sizeof(real) * xs) == 0, "input gradient, turn %d", turn);
-    }
-    free(x), free(w), free(bias), free(z), free(b), free(a), free(y), free(dx), free(want), free(want_dx), free(before);
+    shape_check_after(&tested, &products_bf16, &layers[_i]);
 }
 END_TEST
 
@@ -379,5 +328,5 @@ END_TEST
 
 PG_TESTS(TEST(all_classes_of_this_machine), LOOP_TEST(every_border, 0, SIDES), TEST(large_shapes), TEST(empty_sides),
          TEST(weight_sources), TEST(linear_layers), LOOP_TEST(nothing_beside, 0, 2), TEST(packed_weights),
-         TEST(held_operands), LOOP_TEST(terms_on_top, 0, (int)(sizeof with_term / sizeof with_term[0])), TEST(rounding),
+         TEST(held_operands), LOOP_TEST(after_the_product, 0, (int)(sizeof layers / sizeof layers[0])), TEST(rounding),
          TEST(special_values))

@@ -148,14 +148,14 @@ static double linear(struct parts *p)
     real out[MAX];
     struct mat x = x_of(p), y = mat_of(out, ROWS, OUT);
     struct wsrc w = wsrc_dense(p->extra, OUT, COLS);
-    linear_forward(&x, &w, p->beta, &y);
+    linear_forward(&x, &w, p->beta, NULL, &y);
     return weigh(p, out, ROWS * OUT);
 }
 static void linear_back(struct parts *p)
 {
     struct mat x = x_of(p), dy = mat_of(p->w, ROWS, OUT), dx = mat_of(p->dx, ROWS, COLS);
     struct wsrc w = wsrc_dense(p->extra, OUT, COLS);
-    linear_backward_x(&dy, &w, &dx, false);
+    linear_backward_x(&dy, &w, NULL, &dx, false);
     linear_backward_w(&x, &dy, p->dextra, COLS);
     bias_backward(&dy, p->dbeta);
 }
@@ -226,7 +226,7 @@ static void drop(struct mat *m)
     static const uint32_t key[ROWS] = {1, 65536, 3, 4, 131077};
     struct rng rng = {.seed = 2};
     struct dropout d = {.rng = &rng, .step = 9, .who = 4, .p = 0.4};
-    op_dropout(&d, key, m);
+    op_dropout(&d, key, m, m);
 }
 static double dropped(struct parts *p)
 {

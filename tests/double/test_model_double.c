@@ -224,7 +224,7 @@ static const int point_models[] = {0, MODELS - 6, MODELS - 4};
 
 START_TEST(points)
 {
-    static const struct site_ops ops = {square, square_backward};
+    static const struct site_ops ops = {.forward = square, .backward = square_backward};
     struct fixture f;
     int found = 0;
     open_tiny(&f, &models[point_models[_i]]);

@@ -100,7 +100,7 @@ static const struct method method_svd = {
     .option_size = sizeof(struct svd_options),
     .site_size = sizeof(struct svd),
     .attach = svd_attach,
-    .site_ops = {svd_forward, svd_backward},
+    .site_ops = {.forward = svd_forward, .backward = svd_backward},
     .report = svd_report,
 };
 

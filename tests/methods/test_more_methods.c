@@ -127,7 +127,7 @@ static const struct method method_dense = {
     .site_size = sizeof(struct dense),
     .attach = dense_attach,
     .prepare = dense_prepare,
-    .site_ops = {dense_forward, dense_backward},
+    .site_ops = {.forward = dense_forward, .backward = dense_backward},
     .report = dense_report,
 };
 

@@ -102,11 +102,11 @@ START_TEST(products)
         struct wsrc dense = wsrc_dense(copy, ROWS, COLS);
         for (int threads = 1; threads <= 2; threads++) {
             parallel_set_threads(threads);
-            linear_forward(&x, &dense, bias, &y[0]);
-            linear_forward(&x, &q, bias, &y[1]);
+            linear_forward(&x, &dense, bias, NULL, &y[0]);
+            linear_forward(&x, &q, bias, NULL, &y[1]);
             ck_assert_int_eq(memcmp(y[0].a, y[1].a, sizeof(real) * T * ROWS), 0);
-            linear_backward_x(&dy, &dense, &dx[0], false);
-            linear_backward_x(&dy, &q, &dx[1], false);
+            linear_backward_x(&dy, &dense, NULL, &dx[0], false);
+            linear_backward_x(&dy, &q, NULL, &dx[1], false);
             ck_assert_int_eq(memcmp(dx[0].a, dx[1].a, sizeof(real) * T * COLS), 0);
         }
     }
