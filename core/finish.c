@@ -55,11 +55,8 @@ void finish_gated_back(const void *ctx, int r0, int rows, int c0, int cols)
 void finish_product(const void *ctx, int r0, int rows, int c0, int cols)
 {
     const struct finish_product *f = ctx;
-    for (int r = r0; r < r0 + rows; r++) {
-        const real *x = mat_row(f->x, r) + c0;
-        real *y = mat_row(f->y, r) + c0;
-        for (int c = 0; c < cols; c++) y[c] *= x[c];
-    }
+    const struct row_kernels *k = row_kernels();
+    for (int r = r0; r < r0 + rows; r++) k->multiply(mat_row(f->x, r) + c0, cols, mat_row(f->y, r) + c0);
 }
 
 void finish_residual(const void *ctx, int r0, int rows, int c0, int cols)
@@ -67,6 +64,6 @@ void finish_residual(const void *ctx, int r0, int rows, int c0, int cols)
     const struct finish_residual *f = ctx;
     const struct row_kernels *k = row_kernels();
     struct mat part = mat_part(f->y, r0, rows, c0, cols);
-    if (f->drop.p > 0) dropout_rows(&f->drop, f->row_key + r0, &part, c0);
+    if (f->drop.p > 0) dropout_rows(&f->drop, f->row_key + r0, &part, c0, &part);
     for (int r = r0; r < r0 + rows; r++) k->add(mat_row(f->x, r) + c0, cols, mat_row(f->sum, r) + c0);
 }

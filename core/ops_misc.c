@@ -108,26 +108,24 @@ struct drop {
     struct mat *y;
 };
 
-void dropout_rows(const struct dropout *d, const uint32_t *row_key, struct mat *x, int first_col)
+void dropout_rows(const struct dropout *d, const uint32_t *row_key, const struct mat *x, int first_col, struct mat *y)
 {
     struct dropout_place place = {.who = d->who, .threshold = (uint32_t)(d->p * 65536 + 0.5)};
-    if (place.threshold == 0) return;
     if (place.threshold < 65536) place.scale = (real)(65536.0 / (65536 - place.threshold));
     place.sub = rng_subkey(d->rng->seed, RNG_DROPOUT, d->step, 0);
     const struct row_kernels *k = row_kernels();
     for (int r = 0; r < x->rows; r++) {
         place.row_key = row_key[r];
-        k->dropout(&place, mat_row(x, r), x->cols, first_col);
+        k->dropout(&place, mat_row(x, r), x->cols, first_col, mat_row(y, r));
     }
 }
 
 static void drop_rows(const void *ctx, int r0, int r1)
 {
     const struct drop *d = ctx;
-    struct mat part = mat_part(d->y, r0, r1 - r0, 0, d->y->cols);
-    if (d->x->a != d->y->a)
-        copy_rows(&(struct pair){.x = d->x, .y = d->y}, r0, r1); /* a few rows at a time: they stay in the cache */
-    dropout_rows(d->d, d->row_key + r0, &part, 0);
+    const struct mat x = mat_part(d->x, r0, r1 - r0, 0, d->x->cols);
+    struct mat y = mat_part(d->y, r0, r1 - r0, 0, d->x->cols);
+    dropout_rows(d->d, d->row_key + r0, &x, 0, &y);
 }
 
 void op_dropout(const struct dropout *d, const uint32_t *row_key, const struct mat *x, struct mat *y)

@@ -43,16 +43,16 @@ void rng_fill_uniform(const struct rng *, const char *name, real *out, size_t n,
 /* A random order of 0 .. n-1 for (stream, epoch): perm[i] = the example at position i. Fisher-Yates with rng draws. */
 void rng_permutation(const struct rng *, enum rng_stream, uint64_t epoch, uint32_t who, int n, int *perm);
 
-/* Inverted dropout in place: x[r, c] is kept and divided by 1-p, or set to 0, as decided by
- * (seed, step, who, row_key[r], first_col + c). The same call on a gradient is its backward pass: no mask is stored.
- * row_key is (slot of the example in the step's batch) << 16 | position, so packing and micro-batches do not matter.
- * p is used in steps of 1/65536 (one 16-bit draw an element). p = 0 does nothing. Serial: callers split rows. */
+/* Inverted dropout: y[r, c] is x[r, c] divided by 1-p, or 0, as decided by
+ * (seed, step, who, row_key[r], first_col + c); y may be x. The same call on a gradient is its backward pass: no mask
+ * is stored. row_key is (slot of the example in the step's batch) << 16 | position, so packing and micro-batches do not
+ * matter. p is used in steps of 1/65536 (one 16-bit draw an element). p = 0 keeps all. Serial: callers split rows. */
 struct dropout {
     const struct rng *rng;
     uint64_t step;
     uint32_t who;
     double p;
 };
-void dropout_rows(const struct dropout *, const uint32_t *row_key, struct mat *x, int first_col);
+void dropout_rows(const struct dropout *, const uint32_t *row_key, const struct mat *x, int first_col, struct mat *y);
 
 #endif

@@ -56,10 +56,11 @@ struct row_kernels {
     double (*cross_entropy)(const real *x, int n, int label, real weight, real *d);
 
     void (*add)(const real *x, int n, real *y);
+    void (*multiply)(const real *x, int n, real *y);
     void (*scale)(real *x, int n, real s);
     double (*sum_squares)(const real *x, size_t n);
     int (*all_finite)(const real *x, size_t n);
-    void (*dropout)(const struct dropout_place *, real *x, int n, int first_col);
+    void (*dropout)(const struct dropout_place *, const real *x, int n, int first_col, real *y); /* y may be x */
     void (*from_half)(const void *half, int n, real *y); /* IEEE binary16 of any alignment */
     /* y = level[code] * scale, rounded to float; codes 0 .. 15, one a byte. */
     void (*levels)(const uint8_t *code, int n, const float level[16], float scale, real *y);

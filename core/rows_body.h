@@ -26,6 +26,7 @@ const struct row_kernels ROWS_TABLE = {
     .softmax_backward = row_softmax_backward,
     .cross_entropy = row_cross_entropy,
     .add = row_add,
+    .multiply = row_multiply,
     .scale = row_scale,
     .sum_squares = row_sum_squares,
     .all_finite = row_all_finite,

@@ -8,6 +8,13 @@ static void row_add(const real *x, int n, real *y)
     for (; c < n; c++) y[c] += x[c];
 }
 
+static void row_multiply(const real *x, int n, real *y)
+{
+    int c = 0;
+    for (; c + X16 <= n; c += X16) x16_store(y + c, x16_mul(x16_load(y + c), x16_load(x + c)));
+    for (; c < n; c++) y[c] *= x[c];
+}
+
 static void row_scale(real *x, int n, real s)
 {
     int c = 0;

@@ -1,7 +1,6 @@
 /* Plain and relative attention, forward and backward, a piece a sequence and head. See attention.h. */
 #include "models/attention.h"
 
-#include <string.h>
 #include "core/lap.h"
 #include "core/ops.h"
 #include "core/parallel.h"
@@ -126,10 +125,10 @@ static struct gemm_in flipped(const struct mat *m)
     return (struct gemm_in){.p = m->a, .ld = m->ld, .trans = true};
 }
 
-static void drop_probs(const struct job *j, const struct piece *w, struct mat *p)
+static void drop_probs(const struct job *j, const struct piece *w, const struct mat *p, struct mat *dropped)
 {
     struct dropout call = drop_call(&j->a->drop, j->pass);
-    dropout_rows(&call, w->row_key, p, w->h * HEAD_COLUMNS);
+    dropout_rows(&call, w->row_key, p, w->h * HEAD_COLUMNS, dropped);
 }
 
 static void forward_piece(void *ctx, int i, int thread)
@@ -142,9 +141,8 @@ static void forward_piece(void *ctx, int i, int thread)
     if (j->data->rel) relative_scores(&w.rel, &p);
     softmax_rows(&p, j->a->scale);
     if (drop_on(&j->a->drop, j->pass)) {
-        if (w.probs.a) memcpy(spare.a, p.a, sizeof(real) * (size_t)w.queries * (size_t)w.keys);
+        drop_probs(j, &w, &p, &spare);
         p = spare;
-        drop_probs(j, &w, &p);
     }
     j->multiply(w.queries, j->a->head_dim, w.keys, plain(&p), plain(&w.v), w.ctx.a, w.ctx.ld, false);
 }
@@ -157,15 +155,14 @@ static struct mat score_gradient(const struct job *j, const struct piece *w, rea
     bool drop = drop_on(&j->a->drop, j->pass);
     if (drop && j->grads->v.a) {
         dropped = g;
-        memcpy(g.a, w->probs.a, sizeof(real) * (size_t)w->queries * (size_t)w->keys);
-        drop_probs(j, w, &dropped);
+        drop_probs(j, w, &w->probs, &dropped);
     }
     if (j->grads->v.a) {
         struct mat dv = head_part(j, &j->grads->v, j->plan->offset[w->s], w->keys, w->h);
         j->multiply(w->keys, dh, w->queries, flipped(&dropped), plain(&w->ctx), dv.a, dv.ld, false);
     }
     j->multiply(w->queries, w->keys, dh, plain(&w->ctx), flipped(&w->v), g.a, g.ld, false);
-    if (drop) drop_probs(j, w, &g);
+    if (drop) drop_probs(j, w, &g, &g);
     softmax_rows_backward(&w->probs, &g, j->a->scale);
     return g;
 }

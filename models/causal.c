@@ -148,10 +148,10 @@ static void probabilities(const struct tile *t)
     }
 }
 
-static void drop_probs(const struct tile *t, struct mat *p)
+static void drop_probs(const struct tile *t, const struct mat *p, struct mat *dropped)
 {
     struct dropout call = drop_call(&t->job->a->drop, t->job->pass);
-    dropout_rows(&call, t->job->plan->row_key + t->row, p, t->head * HEAD_COLUMNS);
+    dropout_rows(&call, t->job->plan->row_key + t->row, p, t->head * HEAD_COLUMNS, dropped);
 }
 
 static void forward_piece(void *ctx, int i, int thread)
@@ -162,7 +162,7 @@ static void forward_piece(void *ctx, int i, int thread)
     for (int row = j->plan->query_offset[s]; row < j->plan->query_offset[s + 1]; row += QUERY_BLOCK) {
         struct tile t = cut(j, s, h, row, work);
         probabilities(&t);
-        if (drop_on(&j->a->drop, j->pass)) drop_probs(&t, &t.p);
+        if (drop_on(&j->a->drop, j->pass)) drop_probs(&t, &t.p, &t.p);
         times_values(&t, &t.p, &t.old_v, &t.v, &t.ctx);
     }
 }
@@ -175,12 +175,11 @@ static void score_gradient(struct tile *t, struct mat *dv)
     struct mat dropped = t->p;
     if (drop && dv->a) {
         dropped = t->g;
-        op_copy(&t->p, &dropped);
-        drop_probs(t, &dropped);
+        drop_probs(t, &t->p, &dropped);
     }
     if (dv->a) gemm_serial(t->own, dv->cols, t->rows, flipped(&dropped), plain(&t->ctx), dv->a, dv->ld, true);
     times_keys(t, &t->ctx, &t->old_v, &t->v, &t->g);
-    if (drop) drop_probs(t, &t->g);
+    if (drop) drop_probs(t, &t->g, &t->g);
     for (int r = 0; r < t->rows; r++) {
         int seen = j->plan->position[t->row + r] + 1;
         struct mat p = mat_part(&t->p, r, 1, 0, seen), g = mat_part(&t->g, r, 1, 0, seen);

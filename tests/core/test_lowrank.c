@@ -135,7 +135,7 @@ START_TEST(as_an_adapter_uses_it)
     struct mat x = mat_of(v.x, T, IN), in = mat_of(dropped, T, IN), z = mat_of(v.z, T, R), y1 = mat_of(y, T, OUT);
     struct mat y2 = mat_of(v.y, T, OUT), dy = mat_of(v.dy, T, OUT), work = mat_of(v.scratch, T, R);
     struct mat din = mat_of(dx, T, IN), dx2 = mat_of(v.dx, T, IN);
-    dropout_rows(&drop, key, &in, 0);
+    dropout_rows(&drop, key, &in, 0, &in);
     lowrank_forward(&l, &in, &z, v.work, &y2);
     ck_ok(lowrank_apply(&l, &drop, key, &x, tape, scratch, &kept, &y1));
     ck_assert_mem_eq(y, v.y, sizeof y);
@@ -144,7 +144,7 @@ START_TEST(as_an_adapter_uses_it)
 
     memset(v.dx, 0, sizeof v.dx);
     lowrank_backward(&l, &in, &z, &dy, v.da, v.db, NULL, 4, &work, &dx2);
-    dropout_rows(&drop, key, &dx2, 0);
+    dropout_rows(&drop, key, &dx2, 0, &dx2);
     ck_ok(lowrank_unapply(&l, &drop, key, &x, kept, &dy, &g, scratch, &din));
     ck_assert_mem_eq(da, v.da, sizeof da);
     ck_assert_mem_eq(dx, v.dx, sizeof dx);

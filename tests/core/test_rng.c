@@ -174,7 +174,7 @@ START_TEST(dropout_rate_and_place)
     for (int i = 0; i < R; i++) key[i] = (uint32_t)(i << 16 | (i * 3));
     for (int i = 0; i < R * C; i++) v[i] = 1;
     struct mat x = mat_of(v, R, C);
-    dropout_rows(&d, key, &x, 0);
+    dropout_rows(&d, key, &x, 0, &x);
     int dropped = 0, wrong = 0;
     for (int i = 0; i < R * C; i++) {
         dropped += v[i] == 0;
@@ -188,16 +188,16 @@ START_TEST(dropout_rate_and_place)
     for (int from = 0; from < 80; from += 7) {
         for (int i = 0; i < R * C; i++) w[i] = 1;
         struct mat part = {w, R, C - from, C};
-        dropout_rows(&d, key, &part, from);
+        dropout_rows(&d, key, &part, from, &part);
         for (int i = 0; i < R; i++) ck_assert_mem_eq(w + i * C, v + i * C + from, sizeof *w * (size_t)(C - from));
     }
     real line[C], other[C];
     for (int i = 0; i < C; i++) line[i] = other[i] = 1;
     struct mat one = mat_of(line, 1, C), two = mat_of(other, 1, C);
-    dropout_rows(&d, key + 17, &one, 0);
+    dropout_rows(&d, key + 17, &one, 0, &one);
     ck_assert_mem_eq(line, v + 17 * C, sizeof line);
     d.step = 5;
-    dropout_rows(&d, key + 17, &two, 0);
+    dropout_rows(&d, key + 17, &two, 0, &two);
     ck_assert_mem_ne(line, other, sizeof line);
 }
 END_TEST
@@ -209,9 +209,9 @@ START_TEST(dropout_ends)
     struct rng r = {.seed = 8};
     struct mat x = mat_of(v, 1, 40);
     for (int i = 0; i < 40; i++) v[i] = (real)(i + 1);
-    dropout_rows(&(struct dropout){.rng = &r, .p = 0}, &key, &x, 0);
+    dropout_rows(&(struct dropout){.rng = &r, .p = 0}, &key, &x, 0, &x);
     for (int i = 0; i < 40; i++) ck_assert(v[i] == i + 1);
-    dropout_rows(&(struct dropout){.rng = &r, .p = 1}, &key, &x, 0);
+    dropout_rows(&(struct dropout){.rng = &r, .p = 1}, &key, &x, 0, &x);
     for (int i = 0; i < 40; i++) ck_assert(v[i] == 0);
 }
 END_TEST
