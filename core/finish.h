@@ -7,8 +7,6 @@
 #include "core/gemm.h"
 #include "core/ops.h"
 
-typedef void finish_fn(const void *ctx, int r0, int rows, int c0, int cols);
-
 /* The finish of all of a matrix [rows, cols]. */
 void finish_all(const struct gemm_finish *, int rows, int cols);
 

@@ -126,13 +126,11 @@ static void cut_up(struct cut *c, int threads)
     c->columns = (p->n + c->width - 1) / c->width;
 }
 
-/* The term as a problem of its own. */
-static struct gemm_problem term_of(const struct gemm_problem *p, const struct gemm_term *t)
+static struct gemm_problem problem(int m, int n, int k, struct gemm_in a, struct gemm_in b, real *c, int ldc,
+                                   bool accumulate)
 {
-    struct gemm_problem q = {
-        .m = p->m, .n = p->n, .k = t->k, .a = t->a, .b = t->b, .c = p->c, .row = p->row, .col = p->col};
-    q.accumulate = true;
-    return q;
+    return (struct gemm_problem){
+        .m = m, .n = n, .k = k, .a = a, .b = b, .c = c, .row = ldc, .col = 1, .accumulate = accumulate};
 }
 
 static void multiply(struct gemm_problem *p, bool serial, const struct gemm_after *after)
@@ -143,7 +141,8 @@ static void multiply(struct gemm_problem *p, bool serial, const struct gemm_afte
     struct gemm_problem flipped, plus;
     struct cut c = {.p = p, .finish = after ? after->finish : NULL};
     if (after && after->plus) {
-        plus = term_of(p, after->plus);
+        const struct gemm_term *t = after->plus;
+        plus = problem(p->m, p->n, t->k, t->a, t->b, p->c, (int)p->row, true);
         c.plus = &plus;
     }
     if (gemm_backend() == GEMM_OPENBLAS && p->a.w == NULL) {
@@ -161,13 +160,6 @@ static void multiply(struct gemm_problem *p, bool serial, const struct gemm_afte
         for (int i = 0; i < c.rows * c.columns; i++) run_piece(&c, i, 0);
     else
         parallel_for(c.rows * c.columns, run_piece, &c);
-}
-
-static struct gemm_problem problem(int m, int n, int k, struct gemm_in a, struct gemm_in b, real *c, int ldc,
-                                   bool accumulate)
-{
-    return (struct gemm_problem){
-        .m = m, .n = n, .k = k, .a = a, .b = b, .c = c, .row = ldc, .col = 1, .accumulate = accumulate};
 }
 
 void gemm(int m, int n, int k, struct gemm_in a, struct gemm_in b, real *c, int ldc, bool accumulate)

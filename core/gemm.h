@@ -47,8 +47,9 @@ struct gemm_term {
 
 /* Work on rows r0 .. r0+rows-1, columns c0 .. c0+cols-1 of a C that is complete there; every element lies in one such
  * piece. It must be work on single elements, since pieces are cut and handed out as threads and caches ask for. */
+typedef void finish_fn(const void *ctx, int r0, int rows, int c0, int cols);
 struct gemm_finish {
-    void (*fn)(const void *ctx, int r0, int rows, int c0, int cols);
+    finish_fn *fn;
     const void *ctx;
 };
 

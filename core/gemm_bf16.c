@@ -251,7 +251,7 @@ static void move_to(struct bf16_piece *p, int i, int j)
 static void last_step(const struct block *b, const struct bf16_piece *all, int i, int j, int r, int rows)
 {
     struct bf16_piece p = *all;
-    p.a += (size_t)(r / BF16_LANES) * p.panel_a;
+    move_to(&p, r, 0);
     p.c += r * p.ldc;
     p.m = rows;
     b->kernels->piece(&p);
@@ -510,6 +510,12 @@ static struct gemm_after put_off(struct problem *p)
     return after;
 }
 
+static struct problem problem(int m, int n, int k, struct gemm_in a, struct gemm_in b, real *c, int ldc,
+                              bool accumulate)
+{
+    return (struct problem){.m = m, .n = n, .k = k, .a = a, .b = b, .c = c, .ldc = ldc, .accumulate = accumulate};
+}
+
 static void multiply(struct problem *p)
 {
     if (p->m <= 0 || p->n <= 0) return;
@@ -529,17 +535,11 @@ static void multiply(struct problem *p)
         atomic_flag_clear(&shared_taken);
     }
     if (later.plus) {
-        struct problem rest = {.m = p->m, .n = p->n, .c = p->c, .ldc = p->ldc, .accumulate = true};
-        rest.k = later.plus->k, rest.a = later.plus->a, rest.b = later.plus->b;
+        const struct gemm_term *t = later.plus;
+        struct problem rest = problem(p->m, p->n, t->k, t->a, t->b, p->c, (int)p->ldc, true);
         rest.after.finish = later.finish;
         multiply(&rest);
     }
-}
-
-static struct problem problem(int m, int n, int k, struct gemm_in a, struct gemm_in b, real *c, int ldc,
-                              bool accumulate)
-{
-    return (struct problem){.m = m, .n = n, .k = k, .a = a, .b = b, .c = c, .ldc = ldc, .accumulate = accumulate};
 }
 
 void gemm_bf16(int m, int n, int k, struct gemm_in a, struct gemm_in b, real *c, int ldc, bool accumulate)

@@ -151,24 +151,31 @@ static void configure_edges(int rows, int cols)
     configure(&config);
 }
 
+/* A strip of one or two tiles of C, c and next, along an edge. The operand that the edge cuts lies in tile `cut`; of
+ * the other one, whose panels are `panel` apart, tile 7 holds one tile after the other. left, right: which is A, which
+ * B. */
+#define STRIP(tile, next_tile, next, cut, from, whole, panel, left, right) \
+    do { \
+        BEGIN(tile, c); \
+        if (two) BEGIN(next_tile, next); \
+        for (int block = 0; block < p->blocks; block++, a += BF16_TILE, b += BF16_TILE) { \
+            _tile_loadd(cut, from, ROW); \
+            _tile_loadd(7, whole, ROW); \
+            _tile_dpbf16ps(tile, left, right); \
+            if (!two) continue; \
+            _tile_loadd(7, whole + panel / sizeof *whole, ROW); \
+            _tile_dpbf16ps(next_tile, left, right); \
+        } \
+        _tile_stored(tile, c, ldc); \
+        if (two) _tile_stored(next_tile, next, ldc); \
+    } while (0)
+
 static void right_edge(const struct bf16_piece *p, int i, bool two, int j, int cols)
 {
     const ptrdiff_t ldc = p->ldc * (ptrdiff_t)sizeof *p->c;
     const uint16_t *a = panel_of_a(p, i), *b = panel_of_b(p, j);
-    const size_t panel_a = p->panel_a / sizeof *a;
-    float *c = p->c + i * p->ldc + j, *below = c + BF16_LANES * p->ldc;
-    BEGIN(0, c);
-    if (two) BEGIN(1, below);
-    for (int block = 0; block < p->blocks; block++, a += BF16_TILE, b += BF16_TILE) {
-        _tile_loadd(2, b, ROW);
-        _tile_loadd(7, a, ROW);
-        _tile_dpbf16ps(0, 7, 2);
-        if (!two) continue;
-        _tile_loadd(7, a + panel_a, ROW);
-        _tile_dpbf16ps(1, 7, 2);
-    }
-    _tile_stored(0, c, ldc);
-    if (two) _tile_stored(1, below, ldc);
+    float *c = p->c + i * p->ldc + j;
+    STRIP(0, 1, c + BF16_LANES * p->ldc, 2, b, a, p->panel_a, 7, 2);
     add_bias(p, i, two ? QUAD : BF16_LANES, j, cols);
 }
 
@@ -176,20 +183,8 @@ static void bottom_edge(const struct bf16_piece *p, int i, int rows, int j, bool
 {
     const ptrdiff_t ldc = p->ldc * (ptrdiff_t)sizeof *p->c;
     const uint16_t *a = panel_of_a(p, i), *b = panel_of_b(p, j);
-    const size_t panel_b = p->panel_b / sizeof *b;
     float *c = p->c + i * p->ldc + j;
-    BEGIN(3, c);
-    if (two) BEGIN(4, c + BF16_LANES);
-    for (int block = 0; block < p->blocks; block++, a += BF16_TILE, b += BF16_TILE) {
-        _tile_loadd(5, a, ROW);
-        _tile_loadd(7, b, ROW);
-        _tile_dpbf16ps(3, 5, 7);
-        if (!two) continue;
-        _tile_loadd(7, b + panel_b, ROW);
-        _tile_dpbf16ps(4, 5, 7);
-    }
-    _tile_stored(3, c, ldc);
-    if (two) _tile_stored(4, c + BF16_LANES, ldc);
+    STRIP(3, 4, c + BF16_LANES, 5, a, b, p->panel_b, 5, 7);
     add_bias(p, i, rows, j, two ? QUAD : BF16_LANES);
 }
 

@@ -252,31 +252,6 @@ static status maybe_new(bool wanted, struct arena *arena, int rows, int cols, st
     return wanted ? mat_new(arena, rows, cols, m) : ST_OK;
 }
 
-/* Through the second layer and the activation: d, gradient of the layer's output, to dmiddle, that of the activation's
- * input. Where the layer needs its input back, one pass makes it and the slope, which takes the place of what it is
- * made from. */
-static status middle_backward(const struct block *b, const struct block_pass *c, bool wanted, struct block_saved *s,
-                              const struct mat *d, struct mat *dmiddle)
-{
-    struct arena *scratch = c->pass->scratch;
-    struct mat active = {0}, *h = &s->ffn_in_out;
-    bool needed = site_needs_input(b->ffn_out);
-    if (needed) TRY(mat_new(scratch, d->rows, b->ffn_in->out, &active));
-    if (!wanted) {
-        if (needed) op_activation(b->act, h, &active);
-        return site_trains(b->ffn_out) ? site_backward(&s->ffn_out, &active, d, NULL) : ST_OK;
-    }
-    TRY(mat_new(scratch, d->rows, b->ffn_in->out, dmiddle));
-    struct finish_slope slope = {b->act, h, dmiddle, dmiddle};
-    struct finish_product product = {h, dmiddle};
-    struct gemm_finish finish = {finish_slope, &slope};
-    if (needed) {
-        op_activation_both(b->act, h, &active, h);
-        finish = (struct gemm_finish){finish_product, &product};
-    }
-    return site_backward_set(&s->ffn_out, &active, d, &finish, dmiddle);
-}
-
 /* dout: gradient of the block's output, becomes that of y, the attention sublayer's output. */
 static status feed_forward_backward(const struct block *b, const struct block_pass *c, const struct wants *w,
                                     struct block_saved *s, struct mat *dout)
@@ -286,7 +261,7 @@ static status feed_forward_backward(const struct block *b, const struct block_pa
     struct mat d, dmiddle = {0}, y = {0};
     TRY(norm_backward(&b->ffn_norm, pass, &s->ffn_sum, s->ffn_stats, dout, dout));
     TRY(sublayer_backward(c->pass, c->rows, &b->ffn_drop, &s->after_ffn, &s->ffn_raw, dout, &d));
-    TRY(middle_backward(b, c, w->middle, s, &d, &dmiddle));
+    TRY(activated_backward(pass, b->act, &s->ffn_out, &d, w->middle, &s->ffn_in_out, &dmiddle));
     if (w->middle) {
         if (site_needs_input(b->ffn_in)) {
             TRY(mat_new(pass->scratch, dout->rows, b->ffn_in->in, &y));

@@ -25,29 +25,21 @@ static struct wants wants_of(const struct decoder_block *b, bool dx)
     return w;
 }
 
-/* Through the last layer and the activation: d, gradient of the layer's output, to those of up_out and gate_out. */
-static status middle_backward(const struct decoder_block *b, const struct decoder_pass *c, bool wanted,
-                              struct decoder_saved *s, const struct mat *d, struct mat *dup, struct mat *dgate)
+/* Through the last layer and the gate: d, gradient of the layer's output, to those of up_out and gate_out. */
+static status gated_backward(const struct decoder_block *b, const struct decoder_pass *c, bool wanted,
+                             struct decoder_saved *s, const struct mat *d, struct mat *dup, struct mat *dgate)
 {
     struct arena *scratch = c->pass->scratch;
     struct mat active = {0};
     if (site_needs_input(b->ffn_out)) {
         TRY(mat_new(scratch, d->rows, b->up->out, &active));
-        if (b->gate)
-            op_gated(b->act, &s->gate_out, &s->up_out, &active);
-        else
-            op_activation(b->act, &s->up_out, &active);
+        op_gated(b->act, &s->gate_out, &s->up_out, &active);
     }
     if (!wanted) return site_trains(b->ffn_out) ? site_backward(&s->ffn_out, &active, d, NULL) : ST_OK;
-    struct finish_slope slope = {b->act, &s->up_out, dup, dup};
-    struct finish_gated_back gated = {b->act, &s->gate_out, &s->up_out, dup, dgate, dup};
-    struct gemm_finish finish = {finish_slope, &slope};
     TRY(mat_new(scratch, d->rows, b->up->out, dup));
-    if (b->gate) {
-        TRY(mat_new(scratch, d->rows, b->up->out, dgate));
-        finish = (struct gemm_finish){finish_gated_back, &gated};
-    }
-    return site_backward_set(&s->ffn_out, &active, d, &finish, dup);
+    TRY(mat_new(scratch, d->rows, b->up->out, dgate));
+    struct finish_gated_back back = {b->act, &s->gate_out, &s->up_out, dup, dgate, dup};
+    return site_backward_set(&s->ffn_out, &active, d, &(struct gemm_finish){finish_gated_back, &back}, dup);
 }
 
 /* u: the feed-forward's input; a NULL when no site needs it. du += ; a NULL: not wanted. */
@@ -59,7 +51,10 @@ static status feed_forward_backward(const struct decoder_block *b, const struct 
     struct arena_mark mark = arena_mark(pass->scratch);
     struct mat d, dup = {0}, dgate = {0};
     TRY(sublayer_backward(c->pass, c->rows, &b->ffn_drop, &s->after_ffn, &s->ffn_raw, dout, &d));
-    TRY(middle_backward(b, c, w->middle, s, &d, &dup, &dgate));
+    if (b->gate)
+        TRY(gated_backward(b, c, w->middle, s, &d, &dup, &dgate));
+    else
+        TRY(activated_backward(pass, b->act, &s->ffn_out, &d, w->middle, &s->up_out, &dup));
     if (dgate.a && (du->a || site_trains(b->gate))) TRY(site_backward(&s->gate, u, &dgate, mat_wanted(du)));
     if (dup.a && (du->a || site_trains(b->up))) TRY(site_backward(&s->up, u, &dup, mat_wanted(du)));
     arena_reset(pass->scratch, mark);

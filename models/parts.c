@@ -1,6 +1,7 @@
 #include "models/parts.h"
 
 #include <string.h>
+#include "core/finish.h"
 #include "core/ops.h"
 
 status rows_take(const struct rows *r, const struct mat *x, struct arena *keep, struct mat *y)
@@ -79,7 +80,7 @@ struct dropout drop_call(const struct drop *d, const struct pass *pass)
 
 void drop_apply(const struct drop *d, const struct pass *pass, const uint32_t *row_key, struct mat *x)
 {
-    if (drop_on(d, pass)) drop_copy(d, pass, row_key, x, x);
+    drop_copy(d, pass, row_key, x, x);
 }
 
 void drop_copy(const struct drop *d, const struct pass *pass, const uint32_t *row_key, const struct mat *x,
@@ -112,6 +113,27 @@ status sublayer_backward(struct pass *pass, const struct rows *rows, const struc
         drop_copy(drop, pass, rows->row_key, dsum, d);
     }
     return ST_OK;
+}
+
+status activated_backward(struct pass *pass, enum activation act, struct use *last, const struct mat *d, bool wanted,
+                          struct mat *h, struct mat *dh)
+{
+    struct mat active = {0};
+    bool needed = site_needs_input(last->site);
+    if (needed) TRY(mat_new(pass->scratch, h->rows, h->cols, &active));
+    if (!wanted) {
+        if (needed) op_activation(act, h, &active);
+        return site_trains(last->site) ? site_backward(last, &active, d, NULL) : ST_OK;
+    }
+    TRY(mat_new(pass->scratch, h->rows, h->cols, dh));
+    struct finish_slope slope = {act, h, dh, dh};
+    struct finish_product product = {h, dh};
+    struct gemm_finish finish = {finish_slope, &slope};
+    if (needed) { /* one pass makes both, the slope in the place of what it is made from */
+        op_activation_both(act, h, &active, h);
+        finish = (struct gemm_finish){finish_product, &product};
+    }
+    return site_backward_set(last, &active, d, &finish, dh);
 }
 
 struct wsrc param_source(const struct param *p)

@@ -57,6 +57,11 @@ void drop_copy(const struct drop *, const struct pass *, const uint32_t *row_key
 status sublayer_backward(struct pass *, const struct rows *, const struct drop *, struct use *point,
                          const struct mat *raw, const struct mat *dsum, struct mat *d);
 
+/* Back through a feed-forward's last layer and the activation before it, y = last(act(h)): from d, gradient of y, to
+ * dh, a new matrix. h is overwritten. wanted: no: the layer's own gradients alone. */
+status activated_backward(struct pass *, enum activation, struct use *last, const struct mat *d, bool wanted,
+                          struct mat *h, struct mat *dh);
+
 /* A new matrix of zeros. */
 status mat_zeros(struct arena *, int rows, int cols, struct mat *);
 /* NULL for a matrix without memory: nobody wants it. */

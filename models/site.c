@@ -170,8 +170,8 @@ static bool adds(struct use *u)
     return held;
 }
 
-static status linear_backward_of(struct use *u, const struct mat *x, const struct mat *dy,
-                                 const struct gemm_after *after, struct mat *dx)
+static status linear_gradients(struct use *u, const struct mat *x, const struct mat *dy, const struct gemm_after *after,
+                               struct mat *dx)
 {
     const struct site *s = u->site;
     struct arith_call call = call_of(u);
@@ -184,24 +184,25 @@ static status linear_backward_of(struct use *u, const struct mat *x, const struc
     return ST_OK;
 }
 
-status base_backward_last(struct use *u, const struct mat *x, const struct mat *dy, const struct gemm_term *plus,
-                          struct mat *dx)
+static status linear_backward_of(struct use *u, const struct mat *x, const struct mat *dy,
+                                 const struct gemm_after *after, struct mat *dx)
 {
-    struct gemm_after after = {plus, take_finish(u)};
     enum lap before = lap_begin(LAP_LAYERS);
-    status st = linear_backward_of(u, x, dy, &after, dx);
+    status st = linear_gradients(u, x, dy, after, dx);
     lap_end(before);
     return st;
 }
 
+status base_backward_last(struct use *u, const struct mat *x, const struct mat *dy, const struct gemm_term *plus,
+                          struct mat *dx)
+{
+    struct gemm_after after = {plus, take_finish(u)};
+    return linear_backward_of(u, x, dy, &after, dx);
+}
+
 status base_backward(struct use *u, const struct mat *x, const struct mat *dy, struct mat *dx)
 {
-    if (u->site->kind == SITE_LINEAR) {
-        enum lap before = lap_begin(LAP_LAYERS);
-        status st = linear_backward_of(u, x, dy, NULL, dx);
-        lap_end(before);
-        return st;
-    }
+    if (u->site->kind == SITE_LINEAR) return linear_backward_of(u, x, dy, NULL, dx);
     if (!dx) return ST_OK;
     if (adds(u))
         op_add(dy, dx);
