@@ -2,88 +2,54 @@
 #include "models/block.h"
 
 #include <math.h>
-#include <stdio.h>
 #include "core/finish.h"
-#include "core/text.h"
 
 /* ---- building ---- */
 
-static status build_site(struct loader *l, const char *prefix, const char *name, enum role role, int layer, int in,
-                         int out, struct site **site)
+static status build_attention(const struct layer_place *at, struct block *b)
 {
-    char full[256];
-    snprintf(full, sizeof full, "%s%s", prefix, name);
-    return load_linear(
-        l, &(struct linear){.name = full, .role = role, .layer = layer, .order = 1 + layer, .in = in, .out = out},
-        site);
-}
-
-static status build_norm(struct loader *l, const char *prefix, const char *name, int layer, struct norm *n)
-{
-    char full[256];
-    snprintf(full, sizeof full, "%s%s", prefix, name);
-    return load_norm(l, full, l->model->config.hidden, l->model->config.norm_eps, 1 + layer, n);
-}
-
-static struct drop build_drop(const char *prefix, const char *name, double p)
-{
-    char full[256];
-    snprintf(full, sizeof full, "%s%s", prefix, name);
-    return (struct drop){p, text_hash32(full)};
-}
-
-static status build_point(struct loader *l, const char *prefix, enum role role, int layer, struct site **site)
-{
-    char full[256];
-    snprintf(full, sizeof full, "%s%s", prefix, role_name(role));
-    return load_point(l, full, role, layer, 1 + layer, l->model->config.hidden, site);
-}
-
-static status build_attention(struct loader *l, const char *prefix, int layer, struct block *b)
-{
-    const struct model_config *c = &l->model->config;
+    const struct model_config *c = &at->loader->model->config;
     bool deberta = c->family == FAMILY_DEBERTA_V2;
     int d = c->hidden, terms = 1;
-    TRY(build_site(l, prefix, deberta ? "attention.self.query_proj" : "attention.self.query", ROLE_QUERY, layer, d, d,
-                   &b->query));
-    TRY(build_site(l, prefix, deberta ? "attention.self.key_proj" : "attention.self.key", ROLE_KEY, layer, d, d,
-                   &b->key));
-    TRY(build_site(l, prefix, deberta ? "attention.self.value_proj" : "attention.self.value", ROLE_VALUE, layer, d, d,
-                   &b->value));
+    TRY(layer_linear(at, deberta ? "attention.self.query_proj" : "attention.self.query", ROLE_QUERY, d, d, true,
+                     &b->query));
+    TRY(layer_linear(at, deberta ? "attention.self.key_proj" : "attention.self.key", ROLE_KEY, d, d, true, &b->key));
+    TRY(layer_linear(at, deberta ? "attention.self.value_proj" : "attention.self.value", ROLE_VALUE, d, d, true,
+                     &b->value));
     if (deberta && c->relative && c->c2p) {
         terms++;
         b->rel_key = b->key;
-        if (!c->share_att_key)
-            TRY(build_site(l, prefix, "attention.self.pos_key_proj", ROLE_KEY, layer, d, d, &b->rel_key));
+        if (!c->share_att_key) TRY(layer_linear(at, "attention.self.pos_key_proj", ROLE_KEY, d, d, true, &b->rel_key));
     }
     if (deberta && c->relative && c->p2c) {
         terms++;
         b->rel_query = b->query;
         if (!c->share_att_key)
-            TRY(build_site(l, prefix, "attention.self.pos_query_proj", ROLE_QUERY, layer, d, d, &b->rel_query));
+            TRY(layer_linear(at, "attention.self.pos_query_proj", ROLE_QUERY, d, d, true, &b->rel_query));
     }
     b->attn = (struct attention){.heads = c->heads,
                                  .head_dim = d / c->heads,
                                  .scale = 1.0 / sqrt((double)terms * (d / c->heads)),
-                                 .drop = build_drop(prefix, "attention.self.dropout", c->attn_dropout)};
+                                 .drop = layer_drop(at, "attention.self.dropout", c->attn_dropout)};
     return ST_OK;
 }
 
 status block_build(struct loader *l, const char *prefix, int layer, struct block *b)
 {
     const struct model_config *c = &l->model->config;
+    const struct layer_place place = {l, prefix, layer}, *at = &place;
     *b = (struct block){.act = c->act};
-    TRY(build_attention(l, prefix, layer, b));
-    TRY(build_site(l, prefix, "attention.output.dense", ROLE_ATTN_OUT, layer, c->hidden, c->hidden, &b->attn_out));
-    TRY(build_norm(l, prefix, "attention.output.LayerNorm", layer, &b->attn_norm));
-    TRY(build_site(l, prefix, "intermediate.dense", ROLE_FFN_IN, layer, c->hidden, c->ffn, &b->ffn_in));
-    TRY(build_site(l, prefix, "output.dense", ROLE_FFN_OUT, layer, c->ffn, c->hidden, &b->ffn_out));
-    TRY(build_norm(l, prefix, "output.LayerNorm", layer, &b->ffn_norm));
-    TRY(build_point(l, prefix, ROLE_AFTER_ATTN, layer, &b->after_attn));
-    TRY(build_point(l, prefix, ROLE_AFTER_FFN, layer, &b->after_ffn));
-    b->attn_drop = build_drop(prefix, "attention.output.dropout", c->hidden_dropout);
-    b->ffn_drop = build_drop(prefix, "output.dropout", c->hidden_dropout);
-    b->table_drop = build_drop(prefix, "attention.self.pos_dropout", c->hidden_dropout);
+    TRY(build_attention(at, b));
+    TRY(layer_linear(at, "attention.output.dense", ROLE_ATTN_OUT, c->hidden, c->hidden, true, &b->attn_out));
+    TRY(layer_norm(at, "attention.output.LayerNorm", false, &b->attn_norm));
+    TRY(layer_linear(at, "intermediate.dense", ROLE_FFN_IN, c->hidden, c->ffn, true, &b->ffn_in));
+    TRY(layer_linear(at, "output.dense", ROLE_FFN_OUT, c->ffn, c->hidden, true, &b->ffn_out));
+    TRY(layer_norm(at, "output.LayerNorm", false, &b->ffn_norm));
+    TRY(layer_point(at, ROLE_AFTER_ATTN, &b->after_attn));
+    TRY(layer_point(at, ROLE_AFTER_FFN, &b->after_ffn));
+    b->attn_drop = layer_drop(at, "attention.output.dropout", c->hidden_dropout);
+    b->ffn_drop = layer_drop(at, "output.dropout", c->hidden_dropout);
+    b->table_drop = layer_drop(at, "attention.self.pos_dropout", c->hidden_dropout);
     return ST_OK;
 }
 
@@ -137,21 +103,14 @@ static struct attention_data attention_data(const struct block_pass *c, const st
         .q = s->q, .k = s->k, .v = s->v, .probs = s->probs, .rel = c->rel, .rel_k = s->rel_k, .rel_q = s->rel_q};
 }
 
-/* A sublayer's last layer and end, into a new sum: dropout, the point where something is attached, the residual. */
+/* The end of a sublayer, into a new sum. */
 static status end_sublayer(const struct block_pass *c, struct use *last, const struct mat *x, const struct drop *drop,
                            struct use *point, const struct mat *residual, struct arena *save, struct mat *raw,
                            struct mat *sum)
 {
-    struct finish_residual end = {drop_call(drop, c->pass), c->rows->row_key, sum, residual, sum};
-    const struct gemm_finish finish = {finish_residual, &end};
+    const struct sublayer_end end = {sum, residual, sum};
     TRY(mat_new(save, x->rows, last->site->out, sum));
-    if (!point->site->ops) return site_forward_then(last, x, &finish, sum);
-    TRY(site_forward(last, x, sum));
-    drop_apply(drop, c->pass, c->rows->row_key, sum);
-    *raw = *sum;
-    end.drop.p = 0;
-    TRY(mat_new(save, raw->rows, raw->cols, sum));
-    return site_forward_then(point, raw, &finish, sum);
+    return sublayer_forward(c->pass, c->rows, drop, last, x, point, &end, save, raw);
 }
 
 /* Query, key and value read the same rows. */

@@ -2,10 +2,8 @@
 #include "models/decoder_block.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 #include "core/finish.h"
-#include "core/text.h"
 
 /* ---- building ---- */
 
@@ -21,72 +19,38 @@ static struct form form_of(enum family f)
     return (struct form){"self_attn.o_proj", "mlp.gate_proj", "mlp.up_proj", "mlp.down_proj", false, true};
 }
 
-static status build_site(struct loader *l, const char *prefix, const char *name, enum role role, int layer, int in,
-                         int out, bool bias, struct site **site)
+static status build_attention(const struct layer_place *at, const struct form *f, struct decoder_block *b)
 {
-    char full[256];
-    snprintf(full, sizeof full, "%s%s", prefix, name);
-    return load_linear(
-        l,
-        &(struct linear){
-            .name = full, .role = role, .layer = layer, .order = 1 + layer, .in = in, .out = out, .plain = !bias},
-        site);
-}
-
-static status build_norm(struct loader *l, const char *prefix, const char *name, bool rms, int layer, struct norm *n)
-{
-    const struct model_config *c = &l->model->config;
-    char full[256];
-    snprintf(full, sizeof full, "%s%s", prefix, name);
-    return rms ? load_rms_norm(l, full, c->hidden, c->norm_eps, 1 + layer, n)
-               : load_norm(l, full, c->hidden, c->norm_eps, 1 + layer, n);
-}
-
-static struct drop build_drop(const char *prefix, const char *name, double p)
-{
-    char full[256];
-    snprintf(full, sizeof full, "%s%s", prefix, name);
-    return (struct drop){p, text_hash32(full)};
-}
-
-static status build_point(struct loader *l, const char *prefix, enum role role, int layer, struct site **site)
-{
-    char full[256];
-    snprintf(full, sizeof full, "%s%s", prefix, role_name(role));
-    return load_point(l, full, role, layer, 1 + layer, l->model->config.hidden, site);
-}
-
-static status build_attention(struct loader *l, const char *prefix, const struct form *f, struct decoder_block *b)
-{
-    const struct model_config *c = &l->model->config;
+    const struct model_config *c = &at->loader->model->config;
     int d = c->hidden, wide = c->heads * c->head_dim, narrow = c->kv_heads * c->head_dim;
-    TRY(build_site(l, prefix, "self_attn.q_proj", ROLE_QUERY, b->layer, d, wide, c->qkv_bias, &b->query));
-    TRY(build_site(l, prefix, "self_attn.k_proj", ROLE_KEY, b->layer, d, narrow, c->qkv_bias, &b->key));
-    TRY(build_site(l, prefix, "self_attn.v_proj", ROLE_VALUE, b->layer, d, narrow, c->qkv_bias, &b->value));
-    TRY(build_site(l, prefix, f->attn_out, ROLE_ATTN_OUT, b->layer, wide, d, c->attn_out_bias, &b->attn_out));
+    TRY(layer_linear(at, "self_attn.q_proj", ROLE_QUERY, d, wide, c->qkv_bias, &b->query));
+    TRY(layer_linear(at, "self_attn.k_proj", ROLE_KEY, d, narrow, c->qkv_bias, &b->key));
+    TRY(layer_linear(at, "self_attn.v_proj", ROLE_VALUE, d, narrow, c->qkv_bias, &b->value));
+    TRY(layer_linear(at, f->attn_out, ROLE_ATTN_OUT, wide, d, c->attn_out_bias, &b->attn_out));
     b->attn = (struct causal){.heads = c->heads,
                               .kv_heads = c->kv_heads,
                               .head_dim = c->head_dim,
                               .scale = 1.0 / sqrt((double)c->head_dim),
-                              .drop = build_drop(prefix, "self_attn.dropout", c->attn_dropout)};
+                              .drop = layer_drop(at, "self_attn.dropout", c->attn_dropout)};
     return ST_OK;
 }
 
 status decoder_block_build(struct loader *l, const char *prefix, int layer, struct decoder_block *b)
 {
     const struct model_config *c = &l->model->config;
-    struct form f = form_of(c->family);
+    const struct form f = form_of(c->family);
+    const struct layer_place place = {l, prefix, layer}, *at = &place;
     *b = (struct decoder_block){.layer = layer, .act = c->act, .parallel = f.parallel};
-    TRY(build_norm(l, prefix, "input_layernorm", f.rms, layer, &b->attn_norm));
-    TRY(build_attention(l, prefix, &f, b));
-    if (!f.parallel) TRY(build_norm(l, prefix, "post_attention_layernorm", f.rms, layer, &b->ffn_norm));
-    if (f.gate) TRY(build_site(l, prefix, f.gate, ROLE_GATE, layer, c->hidden, c->ffn, c->ffn_bias, &b->gate));
-    TRY(build_site(l, prefix, f.up, f.gate ? ROLE_UP : ROLE_FFN_IN, layer, c->hidden, c->ffn, c->ffn_bias, &b->up));
-    TRY(build_site(l, prefix, f.ffn_out, ROLE_FFN_OUT, layer, c->ffn, c->hidden, c->ffn_bias, &b->ffn_out));
-    TRY(build_point(l, prefix, ROLE_AFTER_ATTN, layer, &b->after_attn));
-    TRY(build_point(l, prefix, ROLE_AFTER_FFN, layer, &b->after_ffn));
-    b->attn_drop = build_drop(prefix, "self_attn.out_dropout", c->hidden_dropout);
-    b->ffn_drop = build_drop(prefix, "mlp.out_dropout", c->hidden_dropout);
+    TRY(layer_norm(at, "input_layernorm", f.rms, &b->attn_norm));
+    TRY(build_attention(at, &f, b));
+    if (!f.parallel) TRY(layer_norm(at, "post_attention_layernorm", f.rms, &b->ffn_norm));
+    if (f.gate) TRY(layer_linear(at, f.gate, ROLE_GATE, c->hidden, c->ffn, c->ffn_bias, &b->gate));
+    TRY(layer_linear(at, f.up, f.gate ? ROLE_UP : ROLE_FFN_IN, c->hidden, c->ffn, c->ffn_bias, &b->up));
+    TRY(layer_linear(at, f.ffn_out, ROLE_FFN_OUT, c->ffn, c->hidden, c->ffn_bias, &b->ffn_out));
+    TRY(layer_point(at, ROLE_AFTER_ATTN, &b->after_attn));
+    TRY(layer_point(at, ROLE_AFTER_FFN, &b->after_ffn));
+    b->attn_drop = layer_drop(at, "self_attn.out_dropout", c->hidden_dropout);
+    b->ffn_drop = layer_drop(at, "mlp.out_dropout", c->hidden_dropout);
     return ST_OK;
 }
 
@@ -107,20 +71,14 @@ static void make_uses(const struct decoder_block *b, const struct decoder_pass *
     s->after_ffn = site_use(c->pass, b->after_ffn, kind, rows);
 }
 
-/* A sublayer's last layer and end: dropout and the point where something is attached, then sum += that. */
+/* The end of a sublayer, added to sum. */
 static status join(const struct decoder_pass *c, struct use *last, const struct mat *x, const struct drop *drop,
                    struct use *point, struct arena *save, struct mat *raw, struct mat *sum)
 {
     struct mat y;
-    struct finish_residual end = {drop_call(drop, c->pass), c->rows->row_key, &y, &y, sum};
-    const struct gemm_finish finish = {finish_residual, &end};
+    const struct sublayer_end end = {&y, &y, sum};
     TRY(mat_new(c->pass->scratch, x->rows, last->site->out, &y));
-    if (!point->site->ops) return site_forward_then(last, x, &finish, &y);
-    TRY(mat_new(save, y.rows, y.cols, raw));
-    TRY(site_forward(last, x, raw));
-    drop_apply(drop, c->pass, c->rows->row_key, raw);
-    end.drop.p = 0;
-    return site_forward_then(point, raw, &finish, &y);
+    return sublayer_forward(c->pass, c->rows, drop, last, x, point, &end, save, raw);
 }
 
 /* The new rows of every sequence that asks for them, behind those it holds; the count rises after the last block. */

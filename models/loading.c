@@ -8,7 +8,7 @@
 #include "core/text.h"
 #include "models/early_phi.h"
 
-enum { NAME_MAX_BYTES = 512 };
+enum { NAME_MAX_BYTES = 512, LAYER_NAME_BYTES = NAME_MAX_BYTES - 16 /* ".weight" comes behind it */ };
 
 /* ---- finding ---- */
 
@@ -253,6 +253,49 @@ status load_point(struct loader *l, const char *name, enum role role, int layer,
     s->order = order;
     s->in = s->out = size;
     return ST_OK;
+}
+
+/* ---- parts of a block ---- */
+
+static const char *layer_name(const struct layer_place *at, const char *name, char full[LAYER_NAME_BYTES])
+{
+    snprintf(full, LAYER_NAME_BYTES, "%s%s", at->prefix, name);
+    return full;
+}
+
+status layer_linear(const struct layer_place *at, const char *name, enum role role, int in, int out, bool bias,
+                    struct site **site)
+{
+    char full[LAYER_NAME_BYTES];
+    const struct linear linear = {.name = layer_name(at, name, full),
+                                  .role = role,
+                                  .layer = at->layer,
+                                  .order = 1 + at->layer,
+                                  .in = in,
+                                  .out = out,
+                                  .plain = !bias};
+    return load_linear(at->loader, &linear, site);
+}
+
+status layer_norm(const struct layer_place *at, const char *name, bool rms, struct norm *n)
+{
+    char full[LAYER_NAME_BYTES];
+    const struct model_config *c = &at->loader->model->config;
+    return (rms ? load_rms_norm : load_norm)(at->loader, layer_name(at, name, full), c->hidden, c->norm_eps,
+                                             1 + at->layer, n);
+}
+
+status layer_point(const struct layer_place *at, enum role role, struct site **site)
+{
+    char full[LAYER_NAME_BYTES];
+    return load_point(at->loader, layer_name(at, role_name(role), full), role, at->layer, 1 + at->layer,
+                      at->loader->model->config.hidden, site);
+}
+
+struct drop layer_drop(const struct layer_place *at, const char *name, double p)
+{
+    char full[LAYER_NAME_BYTES];
+    return (struct drop){p, text_hash32(layer_name(at, name, full))};
 }
 
 void loader_notice(const struct loader *l)

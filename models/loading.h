@@ -43,6 +43,21 @@ status load_linear(struct loader *, const struct linear *, struct site **);
 /* A point in the residual stream; `size` wide. */
 status load_point(struct loader *, const char *name, enum role, int layer, int order, int size, struct site **);
 
+/* The parts of one block of a network: their names begin with its prefix, "deberta.encoder.layer.3.". */
+struct layer_place {
+    struct loader *loader;
+    const char *prefix;
+    int layer;
+};
+status layer_linear(const struct layer_place *, const char *name, enum role, int in, int out, bool bias,
+                    struct site **);
+/* A norm over the hidden size. rms: an RMSNorm. */
+status layer_norm(const struct layer_place *, const char *name, bool rms, struct norm *);
+/* The point of the role's name. */
+status layer_point(const struct layer_place *, enum role, struct site **);
+/* Dropout with probability p. */
+struct drop layer_drop(const struct layer_place *, const char *name, double p);
+
 /* One notice about the tensors of the checkpoint that the model does not use. */
 void loader_notice(const struct loader *);
 

@@ -102,6 +102,20 @@ struct mat *mat_wanted(struct mat *m)
     return m->a ? m : NULL;
 }
 
+status sublayer_forward(struct pass *pass, const struct rows *rows, const struct drop *drop, struct use *last,
+                        const struct mat *x, struct use *point, const struct sublayer_end *end, struct arena *save,
+                        struct mat *raw)
+{
+    struct finish_residual f = {drop_call(drop, pass), rows->row_key, end->y, end->residual, end->sum};
+    const struct gemm_finish finish = {finish_residual, &f};
+    if (!point->site->ops) return site_forward_then(last, x, &finish, end->y);
+    TRY(mat_new(save, end->y->rows, end->y->cols, raw));
+    TRY(site_forward(last, x, raw));
+    drop_apply(drop, pass, rows->row_key, raw);
+    f.drop.p = 0;
+    return site_forward_then(point, raw, &finish, end->y);
+}
+
 status sublayer_backward(struct pass *pass, const struct rows *rows, const struct drop *drop, struct use *point,
                          const struct mat *raw, const struct mat *dsum, struct mat *d)
 {

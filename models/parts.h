@@ -52,6 +52,16 @@ void drop_apply(const struct drop *, const struct pass *, const uint32_t *row_ke
 /* The same from x to y. */
 void drop_copy(const struct drop *, const struct pass *, const uint32_t *row_key, const struct mat *x, struct mat *y);
 
+/* A sublayer's last layer and end: y = last(x), dropout, the point where a method may be attached (raw: its input, a
+ * new matrix from save), then sum += residual; residual or sum is y. */
+struct sublayer_end {
+    struct mat *y; /* [rows, out] */
+    const struct mat *residual;
+    struct mat *sum;
+};
+status sublayer_forward(struct pass *, const struct rows *, const struct drop *, struct use *last, const struct mat *x,
+                        struct use *point, const struct sublayer_end *, struct arena *save, struct mat *raw);
+
 /* Gradient d of a sublayer's output, a new matrix, from that of the residual sum: back through the point where a method
  * may be attached (raw: its input) and the dropout before it. */
 status sublayer_backward(struct pass *, const struct rows *, const struct drop *, struct use *point,
