@@ -7,7 +7,11 @@
 #include "core/ops.h"
 #include "core/parallel.h"
 
-static const int piece_elements = 1 << 15;
+static int rows_a_piece(const struct param *p)
+{
+    enum { ELEMENTS = 1 << 15 };
+    return p->cols >= ELEMENTS ? 1 : ELEMENTS / p->cols;
+}
 
 status adamw_init(const struct adamw *o, struct registry *reg)
 {
@@ -15,10 +19,30 @@ status adamw_init(const struct adamw *o, struct registry *reg)
     for (int i = 0; i < reg->count; i++) {
         struct param *p = reg->list[i];
         if (!param_trained(p) || p->m) continue;
-        ZNEW(p->m, reg->arena, param_size(p));
-        ZNEW(p->v, reg->arena, param_size(p));
+        const size_t bytes = sizeof(real) * param_size(p);
+        p->m = arena_zalloc_sparse(reg->arena, bytes);
+        p->v = arena_zalloc_sparse(reg->arena, bytes);
+        if (!p->m || !p->v) return ST_MEMORY;
     }
     return ST_OK;
+}
+
+static bool any(const real *x, int n)
+{
+    int i = 0;
+    while (i < n && x[i] == 0) i++;
+    return i < n;
+}
+
+void adamw_restored(struct registry *reg)
+{
+    for (int i = 0; i < reg->count; i++) {
+        struct param *p = reg->list[i];
+        for (int r = 0; p->reached && r < p->rows; r++) {
+            size_t at = (size_t)r * (size_t)p->cols;
+            p->reached[r] = p->reached[r] || any(p->m + at, p->cols) || any(p->v + at, p->cols);
+        }
+    }
 }
 
 double adamw_rate(const struct adamw *o, const struct param *p, double lr)
@@ -62,6 +86,13 @@ static void update_hf44(const struct update *u, size_t at, int n)
     }
 }
 
+/* What either form makes of an element whose gradient and moments are zeros: their steps subtract a zero. */
+static void update_unreached(const struct update *u, size_t at, int n)
+{
+    real *w = u->p->data + at;
+    for (int i = 0; i < n; i++) w[i] = u->form == ADAMW_TORCH ? w[i] * u->keep : w[i] - u->decay * w[i];
+}
+
 static void update_piece(void *ctx, int piece, int thread)
 {
     const struct update *u = ctx;
@@ -71,7 +102,9 @@ static void update_piece(void *ctx, int piece, int thread)
     if (last > p->hi) last = p->hi;
     for (int r = first; r < last; r++) {
         size_t at = (size_t)r * (size_t)p->cols + (size_t)p->left;
-        if (u->form == ADAMW_TORCH)
+        if (p->reached && !p->reached[r])
+            update_unreached(u, at, p->right - p->left);
+        else if (u->form == ADAMW_TORCH)
             update_torch(u, at, p->right - p->left);
         else
             update_hf44(u, at, p->right - p->left);
@@ -86,7 +119,7 @@ static void update_tensor(const struct adamw *o, struct param *p, double rate, l
     struct update u = {
         .form = o->form,
         .p = p,
-        .rows_a_piece = p->cols >= piece_elements ? 1 : piece_elements / p->cols,
+        .rows_a_piece = rows_a_piece(p),
         .beta1 = (real)o->beta1,
         .beta2 = (real)o->beta2,
         .rest1 = (real)(1 - o->beta1),
@@ -112,33 +145,43 @@ void adamw_step(const struct adamw *o, struct registry *reg, double lr, long t)
 /* ---- clipping ---- */
 
 struct scaling {
-    real *g;
-    size_t n;
+    struct param *p;
+    int rows_a_piece;
     real factor;
 };
 
 static void scale_piece(void *ctx, int piece, int thread)
 {
     const struct scaling *s = ctx;
-    size_t first = (size_t)piece * (size_t)piece_elements, last = first + (size_t)piece_elements;
+    const struct param *p = s->p;
+    int first = piece * s->rows_a_piece, last = first + s->rows_a_piece;
     (void)thread;
-    if (last > s->n) last = s->n;
-    for (size_t i = first; i < last; i++) s->g[i] *= s->factor;
+    if (last > p->rows) last = p->rows;
+    for (int r = first; r < last; r++) {
+        real *g = p->grad + (size_t)r * (size_t)p->cols;
+        for (int i = 0; i < p->cols && (!p->reached || p->reached[r]); i++) g[i] *= s->factor;
+    }
+}
+
+static double squares(const struct param *p)
+{
+    struct mat g = mat_of(p->grad, p->rows, p->cols);
+    return p->reached ? op_sum_squares_of(&g, p->reached) : op_sum_squares(p->grad, param_size(p));
 }
 
 double gradients_clip(struct registry *reg, double clip)
 {
-    double squares = 0;
+    double sum = 0;
     for (int i = 0; i < reg->count; i++)
-        if (param_trained(reg->list[i])) squares += op_sum_squares(reg->list[i]->grad, param_size(reg->list[i]));
-    double norm = sqrt(squares);
+        if (param_trained(reg->list[i])) sum += squares(reg->list[i]);
+    double norm = sqrt(sum);
     double factor = clip / (norm + 1e-6);
     if (clip <= 0 || !isfinite(norm) || factor >= 1) return norm;
     for (int i = 0; i < reg->count; i++) {
         struct param *p = reg->list[i];
         if (!param_trained(p)) continue;
-        struct scaling s = {p->grad, param_size(p), (real)factor};
-        parallel_for((int)((s.n + (size_t)piece_elements - 1) / (size_t)piece_elements), scale_piece, &s);
+        struct scaling s = {p, rows_a_piece(p), (real)factor};
+        parallel_for((p->rows + s.rows_a_piece - 1) / s.rows_a_piece, scale_piece, &s);
     }
     return norm;
 }

@@ -17,6 +17,8 @@ struct adamw {
 };
 /* Makes moments for every trained tensor that lacks them. */
 status adamw_init(const struct adamw *, struct registry *);
+/* After moments were filled from elsewhere: a table of embeddings finds the rows that have some. */
+void adamw_restored(struct registry *);
 /* One step t (from 1 for bias correction) at rate lr; rows [lo, hi) and columns [left, right) of each tensor only:
  * values and moments elsewhere stay as they are. Raises the version of every tensor it may write. */
 void adamw_step(const struct adamw *, struct registry *, double lr, long t);

@@ -252,6 +252,7 @@ static status read_state(struct checkpoint_file *f, struct training *t, struct a
     TRY(check_windows(f->map.path, &t->session->reg, &s));
     TRY(checkpoint_file_read(f, s.block + s.windows, s.blocks - s.windows, true));
     set_windows(&t->session->reg, &s);
+    adamw_restored(&t->session->reg);
     set_counts(t, &n);
     return ST_OK;
 }

@@ -1,6 +1,7 @@
 #include "core/arena.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,13 +9,14 @@
 #include "core/fault.h"
 #include "core/heap.h"
 
-enum { ALIGN = 64 };
+enum { ALIGN = 64, SPARSE = 1 << 20 /* bytes; less is not worth a block */ };
 static const size_t first_block = 64 * 1024, largest_growth = 64u << 20;
 
 struct block {
     struct block *prev;
     size_t size, used, before; /* before: bytes used in all earlier blocks */
-    char *data;
+    char *data;                /* aligned */
+    void *memory;              /* what the system gave: data lies in it */
 };
 
 struct arena {
@@ -50,7 +52,7 @@ static void block_free(struct block *b)
 {
     if (!b) return;
     total_held -= b->size;
-    free(b->data);
+    free(b->memory);
     free(b);
 }
 
@@ -72,9 +74,9 @@ static struct block *block_again(struct arena *a, size_t need)
     return b;
 }
 
-static void block_push(struct arena *a, struct block *b, size_t size, char *data)
+static void block_push(struct arena *a, struct block *b, size_t size, char *data, void *memory)
 {
-    *b = (struct block){a->top, size, 0, a->top ? a->top->before + a->top->used : 0, data};
+    *b = (struct block){a->top, size, 0, arena_used(a), data, memory};
     a->top = b;
 }
 
@@ -107,48 +109,75 @@ static size_t usual_size(const struct arena *a)
     return !a->top ? a->first_size : beside < a->next_size ? beside : a->next_size;
 }
 
+/* zeros: from calloc(), which has them for nothing where the system hands out new pages, but aligns less. */
+static int block_new(struct arena *a, size_t size, bool zeros)
+{
+    struct block *b = malloc(sizeof *b);
+    void *memory = zeros ? calloc(1, size + ALIGN) : aligned_alloc(ALIGN, size);
+    if (!b || !memory) {
+        free(b);
+        free(memory);
+        return 0;
+    }
+    block_push(a, b, size, (char *)memory + -(uintptr_t)memory % ALIGN, memory);
+    total_held += size;
+    if (total_held > total_peak) total_peak = total_held;
+    return 1;
+}
+
 static int block_add(struct arena *a, size_t need)
 {
     struct block *b = block_again(a, need);
     if (b) {
-        block_push(a, b, b->size, b->data);
+        block_push(a, b, b->size, b->data, b->memory);
         return 1;
     }
     size_t usual = usual_size(a), size = need > usual ? need : usual;
     blocks_free(&a->spare); /* all too small: what is held stays near to what is in use at once */
     if (over_limit(size)) size = need;
     if (over_limit(size)) return 0;
-    b = malloc(sizeof *b);
-    if (!b) return 0;
-    char *data = aligned_alloc(ALIGN, size);
-    if (!data) {
-        free(b);
-        return 0;
-    }
-    block_push(a, b, size, data);
+    if (!block_new(a, size, false)) return 0;
     if (a->next_size < largest_growth) a->next_size *= 2;
-    total_held += size;
-    if (total_held > total_peak) total_peak = total_held;
     return 1;
+}
+
+static size_t rounded(size_t bytes)
+{
+    size_t need = (bytes + ALIGN - 1) & ~(size_t)(ALIGN - 1);
+    return need == 0 ? ALIGN : need;
+}
+
+static int refused(const struct arena *a, size_t bytes)
+{
+    int refuse = fault_age(FAULT_MEMORY) == 1;
+    if (refuse) fault_note("%zu bytes for %s", bytes, a->name);
+    return refuse || rounded(bytes) < bytes;
+}
+
+static void *out_of_memory(const struct arena *a, size_t bytes)
+{
+    if (over_limit(rounded(bytes)))
+        fail(ST_MEMORY, "out of memory: %zu bytes for %s would be more than the limit of %zu MB", bytes, a->name,
+             limit >> 20);
+    else
+        fail(ST_MEMORY, "out of memory: %zu bytes for %s", bytes, a->name);
+    return NULL;
+}
+
+static void *take(struct arena *a, size_t need)
+{
+    void *p = a->top->data + a->top->used;
+    a->top->used += need;
+    if (arena_used(a) > a->peak) a->peak = arena_used(a);
+    return p;
 }
 
 void *arena_alloc(struct arena *a, size_t bytes)
 {
-    size_t need = (bytes + ALIGN - 1) & ~(size_t)(ALIGN - 1);
-    int refused = fault_age(FAULT_MEMORY) == 1;
-    if (refused) fault_note("%zu bytes for %s", bytes, a->name);
-    if (need == 0) need = ALIGN;
-    if (need < bytes || refused || ((!a->top || a->top->size - a->top->used < need) && !block_add(a, need))) {
-        if (over_limit(need))
-            fail(ST_MEMORY, "out of memory: %zu bytes for %s would be more than the limit of %zu MB", bytes, a->name,
-                 limit >> 20);
-        else
-            fail(ST_MEMORY, "out of memory: %zu bytes for %s", bytes, a->name);
-        return NULL;
-    }
-    void *p = a->top->data + a->top->used;
-    a->top->used += need;
-    if (arena_used(a) > a->peak) a->peak = arena_used(a);
+    size_t need = rounded(bytes);
+    bool room = a->top && a->top->size - a->top->used >= need;
+    if (refused(a, bytes) || (!room && !block_add(a, need))) return out_of_memory(a, bytes);
+    void *p = take(a, need);
     if (poison) poison_fill(p, need);
     return p;
 }
@@ -158,6 +187,14 @@ void *arena_zalloc(struct arena *a, size_t bytes)
     void *p = arena_alloc(a, bytes);
     if (p) memset(p, 0, bytes);
     return p;
+}
+
+void *arena_zalloc_sparse(struct arena *a, size_t bytes)
+{
+    size_t need = rounded(bytes);
+    if (bytes < SPARSE) return arena_zalloc(a, bytes);
+    if (refused(a, bytes) || over_limit(need) || !block_new(a, need, true)) return out_of_memory(a, bytes);
+    return take(a, need);
 }
 
 char *arena_strdup(struct arena *a, const char *s)

@@ -23,6 +23,8 @@ void arena_free(struct arena *); /* NULL is fine */
 /* bytes of memory, 64-byte aligned; NULL on failure with the message set (callers return ST_MEMORY). */
 void *arena_alloc(struct arena *, size_t bytes);
 void *arena_zalloc(struct arena *, size_t bytes); /* the same, zeroed */
+/* Zeros whose pages take no memory before they are written: for large tables of which many rows may never be. */
+void *arena_zalloc_sparse(struct arena *, size_t bytes);
 char *arena_strdup(struct arena *, const char *);
 char *arena_printf(struct arena *, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 

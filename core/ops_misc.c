@@ -147,6 +147,8 @@ struct array {
     const struct row_kernels *k;
     const real *x;
     size_t n, step;
+    const unsigned char *some; /* rows of `cols` that are not zeros; NULL: all */
+    size_t cols;
     double part[ARRAY_PIECES];
 };
 
@@ -156,10 +158,20 @@ static size_t piece_length(const struct array *a, int i)
     return a->n - from < a->step ? a->n - from : a->step;
 }
 
+static bool all_zeros(const struct array *a, int i)
+{
+    size_t first = (size_t)i * a->step / a->cols, last = ((size_t)i * a->step + piece_length(a, i) - 1) / a->cols;
+    while (first <= last && !a->some[first]) first++;
+    return first > last;
+}
+
+/* Zeros add nothing: a piece of them may be left out. */
 static void squares_piece(void *ctx, int i, int thread)
 {
     (void)thread;
     struct array *a = ctx;
+    a->part[i] = 0;
+    if (a->some && all_zeros(a, i)) return;
     a->part[i] = a->k->sum_squares(a->x + (size_t)i * a->step, piece_length(a, i));
 }
 
@@ -170,23 +182,30 @@ static void finite_piece(void *ctx, int i, int thread)
     a->part[i] = a->k->all_finite(a->x + (size_t)i * a->step, piece_length(a, i)) ? 0 : 1;
 }
 
-static double over_array(const real *x, size_t n, void (*fn)(void *, int, int))
+static double over_array(struct array *a, void (*fn)(void *, int, int))
 {
-    struct array a = {.k = row_kernels(), .x = x, .n = n, .step = (n + ARRAY_PIECES - 1) / ARRAY_PIECES};
-    if (a.step < ARRAY_LEAST) a.step = ARRAY_LEAST;
-    int pieces = (int)((n + a.step - 1) / a.step);
-    parallel_for(pieces, fn, &a);
+    a->k = row_kernels();
+    a->step = (a->n + ARRAY_PIECES - 1) / ARRAY_PIECES;
+    if (a->step < ARRAY_LEAST) a->step = ARRAY_LEAST;
+    int pieces = (int)((a->n + a->step - 1) / a->step);
+    parallel_for(pieces, fn, a);
     double sum = 0;
-    for (int i = 0; i < pieces; i++) sum += a.part[i];
+    for (int i = 0; i < pieces; i++) sum += a->part[i];
     return sum;
 }
 
 double op_sum_squares(const real *x, size_t n)
 {
-    return over_array(x, n, squares_piece);
+    return over_array(&(struct array){.x = x, .n = n}, squares_piece);
+}
+
+double op_sum_squares_of(const struct mat *x, const unsigned char *some)
+{
+    struct array a = {.x = x->a, .n = (size_t)x->rows * (size_t)x->cols, .some = some, .cols = (size_t)x->cols};
+    return over_array(&a, squares_piece);
 }
 
 int op_all_finite(const real *x, size_t n)
 {
-    return over_array(x, n, finite_piece) == 0;
+    return over_array(&(struct array){.x = x, .n = n}, finite_piece) == 0;
 }

@@ -2,6 +2,7 @@
 
 #include <limits.h>
 #include <string.h>
+#include "core/ops.h"
 
 enum { FIRST_CAPACITY = 64 };
 
@@ -92,16 +93,34 @@ status param_load(struct registry *r, struct param *p)
 status param_thaw(struct registry *r, struct param *p)
 {
     TRY(param_load(r, p));
-    if (!p->grad) ZNEW(p->grad, r->arena, param_size(p));
-    return ST_OK;
+    if (p->grad) return ST_OK;
+    if (p->by_rows) ZNEW(p->reached, r->arena, p->rows);
+    p->grad = arena_zalloc_sparse(r->arena, sizeof *p->grad * param_size(p));
+    return p->grad ? ST_OK : ST_MEMORY;
+}
+
+void param_reach(struct param *p, const int32_t *row, int n)
+{
+    for (int i = 0; p->reached && i < n; i++) p->reached[row[i]] = 1;
+}
+
+void param_reach_all(struct param *p)
+{
+    p->reached = NULL;
+}
+
+static void zero_grad(const struct param *p)
+{
+    struct mat all = mat_of(p->grad, p->rows, p->cols);
+    if (!p->reached) op_zero(&all);
+    for (int r = 0; p->reached && r < p->rows; r++)
+        if (p->reached[r]) memset(mat_row(&all, r), 0, sizeof *p->grad * (size_t)p->cols);
 }
 
 void param_zero_grads(struct registry *r)
 {
-    for (int i = 0; i < r->count; i++) {
-        struct param *p = r->list[i];
-        if (p->grad) memset(p->grad, 0, sizeof *p->grad * param_size(p));
-    }
+    for (int i = 0; i < r->count; i++)
+        if (r->list[i]->grad) zero_grad(r->list[i]);
 }
 
 int param_lowest_trained(const struct registry *r)

@@ -29,7 +29,12 @@ struct param {
     struct wsrc src; /* where a base tensor's values come from; src.rows == 0: data only */
     real *grad;      /* NULL = frozen */
     real *m, *v;     /* AdamW moments; made by the optimiser */
-    double lr;       /* multiplier of the run's rate, or the rate itself when lr_own */
+    /* Tables of embeddings, whose gradients come to the rows that a batch names (by_rows, before the tensor is thawed):
+     * [rows] whether a row ever had one. All others have zeros as gradient and moments, which nobody reads. NULL: any
+     * row may have a gradient. */
+    bool by_rows;
+    unsigned char *reached;
+    double lr; /* multiplier of the run's rate, or the rate itself when lr_own */
     bool lr_own;
     double
         decay;  /* multiplier of the run's weight decay; 0 for names with "bias" or "LayerNorm"/"norm" (METHODS 3.0) */
@@ -65,6 +70,9 @@ static inline size_t param_size(const struct param *p)
 {
     return (size_t)p->rows * (size_t)p->cols;
 }
+/* Before gradients are added: to these rows; to any row. */
+void param_reach(struct param *, const int32_t *row, int n);
+void param_reach_all(struct param *);
 void param_zero_grads(struct registry *);
 int param_lowest_trained(const struct registry *); /* smallest order with a gradient; INT_MAX when none */
 size_t param_count(const struct registry *, enum param_class, bool trained_only);

@@ -31,7 +31,7 @@ static status decoder_build(struct loader *l)
     d->layers = c->layers;
     d->who_word = text_hash32("model.embed_tokens");
     d->embed_drop = (struct drop){c->embed_dropout, text_hash32("model.embed_dropout")};
-    TRY(load_base(l, "model.embed_tokens.weight", c->vocab, c->hidden, 0, FILL_NORMAL, &d->word));
+    TRY(load_rows(l, "model.embed_tokens.weight", c->vocab, 0, &d->word));
     for (int i = 0; i < c->layers; i++) {
         char name[128];
         snprintf(name, sizeof name, "model.layers.%d.", i);
@@ -268,9 +268,8 @@ static status blocks_backward(const struct model *m, const struct decoder *d, st
         dout = dx;
     }
     if (!embedding) return ST_OK;
-    struct arith_call call = pass_call(pass, d->who_word);
     drop_apply(&d->embed_drop, pass, pass->batch->row_key, &dout);
-    return pass->arith->embed_backward(&call, &dout, pass->batch->ids, d->word->grad, d->word->cols);
+    return table_rows_backward(d->word, pass, d->who_word, pass->batch->ids, &dout);
 }
 
 static status backward(struct model *m, struct pass *pass, const struct mat *dlogits)

@@ -102,7 +102,10 @@ status decoder_logits_backward(const struct decoder *d, struct pass *pass, const
         struct mat dx = mat_part(dstate, r0, n, 0, dstate->cols);
         TRY(pass->arith->linear_dx(&call, dlogits, &w, NULL, &dx, false));
     }
-    if (param_trained(d->output)) TRY(pass->arith->linear_dw(&call, &x, dlogits, d->output->grad, d->output->cols));
+    if (param_trained(d->output)) {
+        param_reach_all(d->output); /* it may be the table of embeddings */
+        TRY(pass->arith->linear_dw(&call, &x, dlogits, d->output->grad, d->output->cols));
+    }
     if (d->bias && d->bias->grad) bias_backward(dlogits, d->bias->grad);
     lap_end(before);
     return ST_OK;

@@ -10,7 +10,7 @@ static status table(struct loader *l, const char *prefix, const char *name, int 
     char full[128];
     snprintf(full, sizeof full, "%sembeddings.%s_embeddings.weight", prefix, name);
     *who = text_hash32(full);
-    return load_base(l, full, rows, l->model->config.hidden, 0, FILL_NORMAL, p);
+    return load_rows(l, full, rows, 0, p);
 }
 
 status embedding_build(struct loader *l, const char *prefix, struct embedding *e)
@@ -127,12 +127,6 @@ status embedding_forward(const struct embedding *e, struct pass *pass, struct em
     return ST_OK;
 }
 
-static status train_rows(struct pass *pass, struct param *table, uint32_t who, const int32_t *id, const struct mat *d)
-{
-    struct arith_call call = pass_call(pass, who);
-    return pass->arith->embed_backward(&call, d, id, table->grad, table->cols);
-}
-
 status embedding_backward(const struct embedding *e, struct pass *pass, const struct embedding_saved *saved,
                           struct mat *dout)
 {
@@ -142,14 +136,14 @@ status embedding_backward(const struct embedding *e, struct pass *pass, const st
     const int32_t *type;
     drop_apply(&e->drop, pass, b->row_key, dout);
     TRY(norm_backward(&e->norm, pass, &saved->sum, saved->stats, dout, dout));
-    if (param_trained(e->word)) TRY(train_rows(pass, e->word, e->who_word, b->ids, dout));
+    if (param_trained(e->word)) TRY(table_rows_backward(e->word, pass, e->who_word, b->ids, dout));
     if (e->position && param_trained(e->position)) {
         TRY(positions(e, b, pass->scratch, &position));
-        TRY(train_rows(pass, e->position, e->who_position, position, dout));
+        TRY(table_rows_backward(e->position, pass, e->who_position, position, dout));
     }
     if (e->type && param_trained(e->type)) {
         TRY(types(b, pass->scratch, &type));
-        TRY(train_rows(pass, e->type, e->who_type, type, dout));
+        TRY(table_rows_backward(e->type, pass, e->who_type, type, dout));
     }
     arena_reset(pass->scratch, mark);
     return ST_OK;

@@ -36,8 +36,7 @@ static status table_build(struct loader *l, struct table *t)
     t->who = text_hash32("deberta.encoder.rel_embeddings");
     t->normed = c->norm_rel;
     FAIL_IF(relative_span(&t->law) < 1, ST_INPUT, "%s: the relative position table has no rows", l->model->spec.path);
-    TRY(load_base(l, "deberta.encoder.rel_embeddings.weight", 2 * relative_span(&t->law), c->hidden, 0, FILL_NORMAL,
-                  &t->rows));
+    TRY(load_rows(l, "deberta.encoder.rel_embeddings.weight", 2 * relative_span(&t->law), 0, &t->rows));
     return t->normed ? load_norm(l, "deberta.encoder.LayerNorm", c->hidden, c->norm_eps, 0, &t->norm) : ST_OK;
 }
 
@@ -200,8 +199,7 @@ static status table_backward(const struct encoder *e, struct pass *pass, const s
     if (!d->a) return ST_OK;
     if (table->normed) TRY(norm_backward(&table->norm, pass, &t->table_raw, t->table_stats, d, d));
     if (!param_trained(table->rows)) return ST_OK;
-    struct arith_call call = pass_call(pass, table->who);
-    return pass->arith->embed_backward(&call, d, t->rel->id, table->rows->grad, table->rows->cols);
+    return table_rows_backward(table->rows, pass, table->who, t->rel->id, d);
 }
 
 /* The input of a block again: the one that was kept, or the output of the block below from what that one kept. */

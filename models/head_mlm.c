@@ -108,7 +108,10 @@ status mlm_backward(const struct head *h, struct pass *pass, struct head_saved *
     if (s->rows.n == 0) return ST_OK;
     TRY(mat_new(pass->scratch, s->output.rows, s->output.cols, &d));
     TRY(pass->arith->linear_dx(&call, dlogits, &word, NULL, &d, false));
-    if (param_trained(h->word)) TRY(pass->arith->linear_dw(&call, &s->output, dlogits, h->word->grad, h->word->cols));
+    if (param_trained(h->word)) {
+        param_reach_all(h->word); /* the table of embeddings */
+        TRY(pass->arith->linear_dw(&call, &s->output, dlogits, h->word->grad, h->word->cols));
+    }
     if (h->bias->grad) bias_backward(dlogits, h->bias->grad);
     TRY(norm_backward(&h->norm, pass, &s->active, s->stats, &d, &d));
     op_activation_backward(h->act, &s->middle, &d, &d);

@@ -163,6 +163,13 @@ status load_base(struct loader *l, const char *name, int rows, int cols, int ord
     return rows == 1 ? param_load(reg, *out) : ST_OK;
 }
 
+status load_rows(struct loader *l, const char *name, int rows, int order, struct param **out)
+{
+    TRY(load_base(l, name, rows, l->model->config.hidden, order, FILL_NORMAL, out));
+    (*out)->by_rows = true;
+    return ST_OK;
+}
+
 status load_head(struct loader *l, const char *name, int rows, int cols, int order, enum fill how, bool fresh,
                  bool trained, struct param **out)
 {

@@ -22,6 +22,8 @@ int loader_rows(const struct loader *, const char *name);
 /* A frozen base tensor. It must be in the checkpoint; a model with random weights fills it. rows == 1: a vector, loaded
  * at once; a matrix stays in the checkpoint's memory. */
 status load_base(struct loader *, const char *name, int rows, int cols, int order, enum fill, struct param **);
+/* The same for a table of embeddings as wide as the hidden states, whose gradients come by rows (param.h). */
+status load_rows(struct loader *, const char *name, int rows, int order, struct param **);
 /* A tensor of the head: trained (P_HEAD) or frozen (P_BASE), from the checkpoint or, with fresh, filled. */
 status load_head(struct loader *, const char *name, int rows, int cols, int order, enum fill, bool fresh, bool trained,
                  struct param **);

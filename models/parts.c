@@ -102,6 +102,13 @@ struct mat *mat_wanted(struct mat *m)
     return m->a ? m : NULL;
 }
 
+status table_rows_backward(struct param *table, struct pass *pass, uint32_t who, const int32_t *id, const struct mat *d)
+{
+    struct arith_call call = pass_call(pass, who);
+    param_reach(table, id, d->rows);
+    return pass->arith->embed_backward(&call, d, id, table->grad, table->cols);
+}
+
 status sublayer_forward(struct pass *pass, const struct rows *rows, const struct drop *drop, struct use *last,
                         const struct mat *x, struct use *point, const struct sublayer_end *end, struct arena *save,
                         struct mat *raw)

@@ -72,6 +72,9 @@ status sublayer_backward(struct pass *, const struct rows *, const struct drop *
 status activated_backward(struct pass *, enum activation, struct use *last, const struct mat *d, bool wanted,
                           struct mat *h, struct mat *dh);
 
+/* Gradients of a table's rows: grad[id[i]] += d[i]; id [d->rows]. who: hash of the table's name. */
+status table_rows_backward(struct param *table, struct pass *, uint32_t who, const int32_t *id, const struct mat *d);
+
 /* A new matrix of zeros. */
 status mat_zeros(struct arena *, int rows, int cols, struct mat *);
 /* NULL for a matrix without memory: nobody wants it. */

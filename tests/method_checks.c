@@ -187,6 +187,7 @@ static const char *copy_registry(const struct session *from, struct session *to)
         if (p->v) memcpy(q->v, p->v, bytes);
         param_touch(q);
     }
+    adamw_restored(&to->reg);
     return NULL;
 }
 
@@ -506,8 +507,9 @@ const char *check_memory(const struct probe *p)
     long begin = arena_allocations();
     NEED_OK(short_life(p));
     long count = arena_allocations() - begin;
-    /* Every allocation of a short life, but at most some 400 runs: then every k-th of them. */
-    long stride = count / 400 + 1;
+    /* Every allocation of a short life, but at most so many runs: then every k-th of them. */
+    const long most = WATCHES_MEMORY ? 100 : 400;
+    long stride = count / most + 1;
     for (long n = 1; n <= count && !verdict; n += stride) {
         arena_fail_after(n);
         status st = short_life(p);

@@ -18,16 +18,25 @@
 #include "core/status.h"
 
 /* ThreadSanitizer makes arithmetic some twenty times slower and sees a race in the first product that has one: where a
- * test goes through many shapes, it takes some of them then. */
+ * test goes through many shapes, it takes some of them then. AddressSanitizer makes a run some ten times slower: where
+ * a test does the same hundreds of times, it does some of them then. */
 #if defined(__has_feature) /* clang */
 #if __has_feature(thread_sanitizer)
 #define WATCHES_THREADS 1
 #endif
+#if __has_feature(address_sanitizer)
+#define WATCHES_MEMORY 1
+#endif
 #elif defined(__SANITIZE_THREAD__) /* gcc */
 #define WATCHES_THREADS 1
+#elif defined(__SANITIZE_ADDRESS__)
+#define WATCHES_MEMORY 1
 #endif
 #ifndef WATCHES_THREADS
 #define WATCHES_THREADS 0
+#endif
+#ifndef WATCHES_MEMORY
+#define WATCHES_MEMORY 0
 #endif
 
 struct pgtest {

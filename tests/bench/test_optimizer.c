@@ -216,6 +216,79 @@ START_TEST(threads_give_the_same_bits)
 }
 END_TEST
 
+/* ---- tables whose gradients come by rows ---- */
+
+enum { TABLE = 3000, WIDTH = 96, NAMED = 5, DENSE = 6 /* the step that reaches all rows */ };
+
+struct outcome {
+    real value[TABLE * WIDTH], m[TABLE * WIDTH], v[TABLE * WIDTH];
+    double norm[DENSE + 1];
+};
+
+/* Other rows in each step, some twice, some again; two steps have the same ones. */
+static void name_rows(int t, int32_t row[NAMED])
+{
+    for (int i = 0; i < NAMED; i++) row[i] = (t / 2 * 711 + i * i * 97) % TABLE;
+    row[NAMED - 1] = row[0];
+}
+
+static void add_gradients(struct param *p, int t)
+{
+    int32_t row[NAMED];
+    name_rows(t, row);
+    if (t == DENSE) {
+        param_reach_all(p);
+        new_gradient(p, t);
+        return;
+    }
+    param_reach(p, row, NAMED);
+    for (int i = 0; i < NAMED; i++)
+        for (int c = 0; c < WIDTH; c++)
+            p->grad[row[i] * WIDTH + c] +=
+                (real)rng_uniform(&rng, RNG_DATA, (uint64_t)t, 0, 1, (uint64_t)(i * WIDTH + c));
+}
+
+static void train_table(enum adamw_form form, bool by_rows, struct outcome *out)
+{
+    const struct adamw o = {form, 0.9, 0.999, 1e-8, 0.1, 0};
+    struct param *p;
+    real *start;
+    open_registry();
+    start = arena_alloc(arena, sizeof *start * TABLE * WIDTH);
+    rng_fill_normal(&rng, "start", start, (size_t)TABLE * WIDTH, 0, 1);
+    ck_ok(param_add_base(&reg, "table", wsrc_dense(start, TABLE, WIDTH), 0, &p));
+    p->by_rows = by_rows;
+    ck_ok(param_thaw(&reg, p));
+    ck_assert_int_eq(p->reached != NULL, by_rows);
+    ck_ok(adamw_init(&o, &reg));
+    for (int t = 1; t <= DENSE; t++) {
+        param_zero_grads(&reg);
+        add_gradients(p, t);
+        out->norm[t] = gradients_clip(&reg, 0.5);
+        adamw_step(&o, &reg, 0.01, t);
+        if (by_rows && t == 3) { /* as from a checkpoint */
+            memset(p->reached, 0, TABLE);
+            adamw_restored(&reg);
+        }
+        if (by_rows && t < DENSE) ck_assert_int_eq(p->reached[TABLE - 1], 0);
+    }
+    memcpy(out->value, p->data, sizeof out->value);
+    memcpy(out->m, p->m, sizeof out->m);
+    memcpy(out->v, p->v, sizeof out->v);
+    arena_free(arena);
+}
+
+START_TEST(rows_without_gradients_are_left_out)
+{
+    static struct outcome plain, some;
+    train_table(_i ? ADAMW_HF44 : ADAMW_TORCH, false, &plain);
+    train_table(_i ? ADAMW_HF44 : ADAMW_TORCH, true, &some);
+    ck_assert_mem_eq(&plain, &some, sizeof plain);
+    ck_assert(plain.norm[1] > 0.5); /* clipped */
+}
+END_TEST
+
 PG_TESTS(LOOP_TEST(follows_the_formulas, 0, 2), TEST(forms_differ), TEST(touches_only_the_named_part),
          TEST(own_rates_follow_the_schedule), TEST(frozen_tensors_stay), TEST(clips_the_global_norm),
-         TEST(infinite_gradients_are_reported), TEST(threads_give_the_same_bits))
+         TEST(infinite_gradients_are_reported), TEST(threads_give_the_same_bits),
+         LOOP_TEST(rows_without_gradients_are_left_out, 0, 2))

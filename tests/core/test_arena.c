@@ -1,5 +1,8 @@
 #include "tests/pgtest.h"
 #include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 #include "core/arena.h"
 #include "core/param.h"
 
@@ -109,6 +112,46 @@ START_TEST(loops_of_mark_and_reset_take_the_same_memory)
 }
 END_TEST
 
+static double resident(void)
+{
+    double pages = 0, all = 0;
+    FILE *f = fopen("/proc/self/statm", "r");
+    ck_assert_int_eq(fscanf(f, "%lf %lf", &all, &pages), 2);
+    fclose(f);
+    return pages * (double)sysconf(_SC_PAGESIZE);
+}
+
+/* Large zeros exist when they are written, and go the way of all memory of an arena. */
+START_TEST(sparse_zeros)
+{
+    const size_t large = (size_t)256 << 20;
+    struct arena *a = arena_new("test");
+    char *small = arena_zalloc_sparse(a, 100);
+    struct arena_mark mark = arena_mark(a);
+    double before = resident();
+    char *p = arena_zalloc_sparse(a, large);
+    ck_assert_ptr_nonnull(p);
+    ck_assert_uint_eq((uintptr_t)p % 64, 0);
+    ck_assert(resident() - before < (double)large / 4);
+    for (size_t i = 0; i < large; i += 1 << 20) ck_assert_int_eq(p[i] | p[i + 4095], 0);
+    memset(p, 1, large);
+    ck_assert_uint_ge(arena_used(a), large);
+    arena_reset(a, mark);
+    ck_assert_uint_lt(arena_used(a), 1 << 20);
+    p = arena_zalloc_sparse(a, large); /* new zeros, not what was given back */
+    for (size_t i = 0; i < large; i += 4096) ck_assert_int_eq(p[i], 0);
+    ck_assert_int_eq(small[99], 0);
+    arena_limit(arena_total_held() + large / 2);
+    ck_assert_ptr_null(arena_zalloc_sparse(a, large));
+    ck_assert_ptr_nonnull(strstr(status_message(), "limit of"));
+    arena_limit(0);
+    arena_fail_after(1);
+    ck_assert_ptr_null(arena_zalloc_sparse(a, large));
+    arena_fail_after(0);
+    arena_free(a);
+}
+END_TEST
+
 START_TEST(nth_allocation_fails)
 {
     struct arena *a = arena_new("test");
@@ -160,4 +203,4 @@ END_TEST
 
 PG_TESTS(TEST(aligned_and_reset), TEST(reset_to_empty_and_reuse), TEST(settles_on_one_block),
          TEST(somewhat_larger_passes_keep_what_there_is), TEST(loops_of_mark_and_reset_take_the_same_memory),
-         TEST(nth_allocation_fails), TEST(poison_is_nan), TEST(registry))
+         TEST(sparse_zeros), TEST(nth_allocation_fails), TEST(poison_is_nan), TEST(registry))
