@@ -228,9 +228,9 @@ format:
 
 # ---- determinism ----------------------------------------------------------------------------------------------------
 # A program whose AVX-512 and AMX kernels run on any machine with AVX2: see tests/determinism/emulated_avx512.h and _amx.h.
-EMULATED  := $(addprefix $(OUT)/emulated/core/,gemm_avx512.o rows_avx512.o gemm_bf16_avx512.o gemm_bf16_avx512bf16.o gemm_bf16_amx.o cpu.o)
+EMULATED  := $(addprefix $(OUT)/emulated/core/,gemm_avx512.o rows_avx512.o gemm_int_avx512.o gemm_bf16_avx512.o gemm_bf16_avx512bf16.o gemm_bf16_amx.o cpu.o)
 EMULATE   := $(AVX2) -O1 -Wno-psabi -DPG_EMULATED_AVX512
-KERNELS   := gemm gemm_bf16 ops finish rng nf4 bits bayesian_bits wsrc
+KERNELS   := gemm gemm_bf16 gemm_int fixed_point ops finish rng nf4 bits bayesian_bits wsrc
 $(OUT)/emulated/core/%_avx512.o $(OUT)/emulated/core/%_avx512bf16.o: EMULATE += -include tests/determinism/emulated_avx512.h
 $(OUT)/emulated/core/%_amx.o: EMULATE += -include tests/determinism/emulated_amx.h
 

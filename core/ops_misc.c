@@ -110,12 +110,12 @@ struct drop {
 
 void dropout_rows(const struct dropout *d, const uint32_t *row_key, const struct mat *x, int first_col, struct mat *y)
 {
-    struct dropout_place place = {.who = d->who, .threshold = (uint32_t)(d->p * 65536 + 0.5)};
+    struct dropout_place place = {.at.who = d->who, .threshold = (uint32_t)(d->p * 65536 + 0.5)};
     if (place.threshold < 65536) place.scale = (real)(65536.0 / (65536 - place.threshold));
-    place.sub = rng_subkey(d->rng->seed, RNG_DROPOUT, d->step, 0);
+    place.at.sub = rng_subkey(d->rng->seed, RNG_DROPOUT, d->step, 0);
     const struct row_kernels *k = row_kernels();
     for (int r = 0; r < x->rows; r++) {
-        place.row_key = row_key[r];
+        place.at.row_key = row_key[r];
         k->dropout(&place, mat_row(x, r), x->cols, first_col, mat_row(y, r));
     }
 }

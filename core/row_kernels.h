@@ -11,12 +11,24 @@
 #include "core/real.h"
 #include "core/rng_block.h"
 
-/* Where the dropout decisions of one row come from. */
-struct dropout_place {
+/* Where the 16-bit draws of one row come from: that of column c is part of the Philox block (c / 8, row_key, who). */
+struct draw_place {
     struct rng_key sub;
     uint32_t who, row_key;
+};
+
+/* The dropout decisions of one row. */
+struct dropout_place {
+    struct draw_place at;
     uint32_t threshold; /* a 16-bit draw below it drops the element */
     real scale;         /* of kept elements */
+};
+
+/* How one row becomes mantissas (fixed_point.h). */
+struct fixed_row {
+    real up[2];                    /* their product is 1 / scale */
+    real limit;                    /* largest mantissa */
+    const struct draw_place *draw; /* NULL: to nearest */
 };
 
 /* Columns of a normalisation: what its gain's gradient is summed from. */
@@ -60,6 +72,8 @@ struct row_kernels {
     void (*scale)(real *x, int n, real s);
     double (*sum_squares)(const real *x, size_t n);
     int (*all_finite)(const real *x, size_t n);
+    real (*largest)(const real *x, size_t n); /* magnitude; a NaN is above all others */
+    void (*fixed)(const struct fixed_row *, const real *x, int n, int16_t *m);
     void (*dropout)(const struct dropout_place *, const real *x, int n, int first_col, real *y); /* y may be x */
     void (*from_half)(const void *half, int n, real *y); /* IEEE binary16 of any alignment */
     /* y = level[code] * scale, rounded to float; codes 0 .. 15, one a byte. */

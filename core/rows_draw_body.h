@@ -1,5 +1,5 @@
-/* Row kernel of dropout. Column c of a row takes 16 bits of the Philox block (c / 8, row_key, who, salt): of its four
- * words, in order, the low half first. Body file: see row_kernels.h. */
+/* Row kernels that draw: dropout and stochastic rounding. Column c of a row takes 16 bits of the Philox block (c / 8,
+ * row_key, who, salt): of its four words, in order, the low half first. Body file: see row_kernels.h. */
 #include "core/vec.h"
 
 #ifdef __AVX2__
@@ -58,7 +58,7 @@ X16_FN void store_set(const words w[4], uint16_t draw[SET])
 }
 
 /* The draws of `sets` sets from `block` on; more than one at once hide each other's latency. */
-X16_FN void draw_sets(const struct dropout_place *p, uint32_t block, int sets, uint16_t *draw)
+X16_FN void draw_sets(const struct draw_place *p, uint32_t block, int sets, uint16_t *draw)
 {
     words w[MOST_SETS][4], m0 = WORDS_ALL(PHILOX_M0), m1 = WORDS_ALL(PHILOX_M1);
     for (int s = 0; s < sets; s++) {
@@ -81,7 +81,7 @@ X16_FN void draw_sets(const struct dropout_place *p, uint32_t block, int sets, u
 #else
 enum { BLOCKS = 8, SET = 8 * BLOCKS, MOST_SETS = 2 };
 
-X16_FN void draw_sets(const struct dropout_place *p, uint32_t block, int sets, uint16_t *draw)
+X16_FN void draw_sets(const struct draw_place *p, uint32_t block, int sets, uint16_t *draw)
 {
     for (uint32_t b = 0; b < BLOCKS * (uint32_t)sets; b++) {
         uint32_t counter[4] = {block + b, p->row_key, p->who, p->sub.salt}, out[4];
@@ -113,11 +113,46 @@ static void row_dropout(const struct dropout_place *p, const real *x, int n, int
     while (n > 0) {
         int sets = skip + n > SET ? MOST_SETS : 1;
         if (sets == 1)
-            draw_sets(p, (uint32_t)block, 1, draw);
+            draw_sets(&p->at, (uint32_t)block, 1, draw);
         else
-            draw_sets(p, (uint32_t)block, MOST_SETS, draw);
+            draw_sets(&p->at, (uint32_t)block, MOST_SETS, draw);
         int some = n < SET * sets - skip ? n : SET * sets - skip;
         drop_some(draw + skip, p, some, x, y);
         x += some, y += some, n -= some, block += BLOCKS * sets, skip = 0;
+    }
+}
+
+/* ---- dynamic fixed point (fixed_point.h) ---- */
+
+#ifdef PG_DOUBLE
+#define FIXED_RINT rint
+#else
+#define FIXED_RINT rintf
+#endif
+
+/* x in units of the scale, within the range of the mantissas: what clamping does after rounding it does before too. */
+X16_FN real fixed_ratio(const struct fixed_row *f, real x)
+{
+    real ratio = x * f->up[0] * f->up[1];
+    return ratio > f->limit ? f->limit : ratio < -f->limit ? -f->limit : ratio;
+}
+
+/* floor(ratio + u) in integers with 16 bits behind the point: none overflows, as a mantissa has 15 before it. */
+X16_FN void fixed_some(const struct fixed_row *f, const uint16_t *draw, const real *x, int n, int16_t *m)
+{
+    for (int i = 0; i < n; i++) {
+        int32_t whole = (int32_t)FIXED_RINT(fixed_ratio(f, x[i]) * 65536) + draw[i];
+        m[i] = (int16_t)(whole >> 16);
+    }
+}
+
+static void row_fixed(const struct fixed_row *f, const real *x, int n, int16_t *m)
+{
+    uint16_t draw[SET * MOST_SETS];
+    if (!f->draw)
+        for (int i = 0; i < n; i++) m[i] = (int16_t)(int32_t)FIXED_RINT(fixed_ratio(f, x[i]));
+    for (int i = 0; f->draw && i < n; i += SET * MOST_SETS) {
+        draw_sets(f->draw, (uint32_t)i / 8, MOST_SETS, draw);
+        fixed_some(f, draw, x + i, n - i < SET * MOST_SETS ? n - i : SET * MOST_SETS, m + i);
     }
 }

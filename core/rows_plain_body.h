@@ -49,6 +49,27 @@ static int row_all_finite(const real *x, size_t n)
     return rest == 0;
 }
 
+/* Magnitudes are ordered as their bits are, the infinite after the finite ones and NaNs last. */
+static real row_largest(const real *x, size_t n)
+{
+#ifdef PG_DOUBLE
+    typedef uint64_t word;
+#else
+    typedef uint32_t word;
+#endif
+    const word magnitude = (word)-1 >> 1;
+    word most = 0;
+    for (size_t i = 0; i < n; i++) {
+        word bits;
+        memcpy(&bits, &x[i], sizeof bits);
+        bits &= magnitude;
+        most = bits > most ? bits : most;
+    }
+    real largest;
+    memcpy(&largest, &most, sizeof largest);
+    return largest;
+}
+
 #if defined(__F16C__) && !defined(PG_DOUBLE)
 #include <immintrin.h>
 enum { HALVES = 8 };

@@ -1,8 +1,8 @@
 /* AVX-512 for processors without it: included before a kernel's source (gcc -include), this maps the intrinsics to
  * SIMDe's, which are made of AVX2's. Same source, same order of operations, same rounding; only slower. What SIMDe
- * lacks is here: three moves, and the two bfloat16 instructions (its product adds in another order and without fusing).
- * These flush denormals on a processor whatever MXCSR says; here they do as MXCSR says, which is the program's rule
- * too. */
+ * lacks is here: three moves, a product of pairs and a shift of integers, and the two bfloat16 instructions (its
+ * product adds in another order and without fusing). These flush denormals on a processor whatever MXCSR says; here
+ * they do as MXCSR says, which is the program's rule too. */
 #ifndef PG_TESTS_EMULATED_AVX512_H
 #define PG_TESTS_EMULATED_AVX512_H
 
@@ -19,6 +19,10 @@
 #define _mm512_maskz_loadu_ps emulated_maskz_loadu_ps
 #define _mm512_mask_storeu_ps emulated_mask_storeu_ps
 #define _mm512_cvtepu8_epi32 emulated_cvtepu8_epi32
+#undef _mm512_madd_epi16
+#define _mm512_madd_epi16 emulated_madd_epi16
+#undef _mm512_srai_epi32
+#define _mm512_srai_epi32 emulated_srai_epi32
 #define _mm512_cvtne2ps_pbh emulated_cvtne2ps_pbh
 #undef _mm512_dpbf16_ps
 #define _mm512_dpbf16_ps emulated_dpbf16_ps
@@ -46,6 +50,25 @@ static inline __m512i emulated_cvtepu8_epi32(__m128i bytes)
     memcpy(code, &bytes, sizeof code);
     for (int i = 0; i < 16; i++) value[i] = code[i];
     return _mm512_loadu_si512(value);
+}
+
+static inline __m512i emulated_madd_epi16(__m512i a, __m512i b)
+{
+    __m256i x[2], y[2];
+    memcpy(x, &a, sizeof x);
+    memcpy(y, &b, sizeof y);
+    for (int i = 0; i < 2; i++) x[i] = _mm256_madd_epi16(x[i], y[i]);
+    memcpy(&a, x, sizeof a);
+    return a;
+}
+
+static inline __m512i emulated_srai_epi32(__m512i a, int by)
+{
+    __m256i x[2];
+    memcpy(x, &a, sizeof x);
+    for (int i = 0; i < 2; i++) x[i] = _mm256_srai_epi32(x[i], by);
+    memcpy(&a, x, sizeof a);
+    return a;
 }
 
 static inline __m512bh emulated_cvtne2ps_pbh(__m512 high, __m512 low)
