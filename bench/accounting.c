@@ -3,6 +3,12 @@
 #include <math.h>
 #include <string.h>
 
+/* Whether the site's own product is of integers, in whatever method. */
+static bool in_integers(const struct session *s, const struct site *site)
+{
+    return s->arith->operand_bits && site->kind == SITE_LINEAR;
+}
+
 struct site_report site_report_of(const struct session *s, const struct site *site, int variant)
 {
     struct site_report r = {.bits_w = 32,
@@ -14,6 +20,12 @@ struct site_report site_report_of(const struct session *s, const struct site *si
                             .bits_qe = 32,
                             .bits_out = 32};
     if (site->run && s->run.method->report) s->run.method->report(&s->run, site, variant, &r);
+    if (in_integers(s, site)) {
+        int w, x;
+        s->arith->operand_bits(s->arith_options, &w, &x);
+        r.bits_w = w; /* also where a method's own bits are fewer: this is what multiplies */
+        r.bits_x = x;
+    }
     return r;
 }
 
@@ -44,7 +56,8 @@ double adapter_deployed(const struct session *s, int variant)
 static void session_report(const void *ctx, const struct site *site, struct site_report *r)
 {
     const struct session_variant *v = ctx;
-    if (v->session->run.chosen[site->index]) *r = site_report_of(v->session, site, v->variant);
+    if (v->session->run.chosen[site->index] || in_integers(v->session, site))
+        *r = site_report_of(v->session, site, v->variant);
 }
 
 struct bops_form bops_of_session(const struct session_variant *v)
@@ -58,7 +71,7 @@ status session_forms(const struct session *s, int variant, struct arena *arena, 
     NEW(out->form, arena, s->run.sites + 1);
     for (int i = 0; i < s->run.sites; i++) {
         const struct site *site = s->run.site[i];
-        if (!s->run.chosen[i]) continue;
+        if (!s->run.chosen[i] && !in_integers(s, site)) continue;
         out->form[out->count++] = (struct site_form){site->layer, site->in,   site->out,
                                                      site->role,  site->kind, site_report_of(s, site, variant)};
     }
@@ -72,8 +85,9 @@ status trace_init(struct trace *t, struct arena *arena, const struct session *s,
     struct variant v[SESSION_MAX_VARIANTS];
     *t = (struct trace){.arena = arena, .cap = cap, .variants = session_variants(s, v)};
     NEW(t->site, arena, s->run.sites);
-    for (int i = 0; s->run.method->report && i < s->run.sites; i++)
-        if (s->run.chosen[i]) t->site[t->sites++] = s->run.site[i];
+    for (int i = 0; i < s->run.sites; i++)
+        if ((s->run.method->report && s->run.chosen[i]) || in_integers(s, s->run.site[i]))
+            t->site[t->sites++] = s->run.site[i];
     NEW(t->step, arena, cap);
     NEW(t->report, arena, (size_t)cap * (size_t)t->variants * (size_t)t->sites);
     return ST_OK;
@@ -180,7 +194,7 @@ static status record_counts(const struct trace *t, const struct session *s, cons
     char path[RECORD_PATH];
     double initial = 0;
     for (int i = 0; i < t->sites; i++) initial += trace_at(t, 0, 0, i)->trained;
-    if (t->sites == 0) initial = adapter_trained(s);
+    if (t->sites == 0 || !s->run.method->report) initial = adapter_trained(s);
     TRY(record_int(r, "parameters/base", (int64_t)param_count(&s->reg, P_BASE, false)));
     TRY(record_int(r, "parameters/base_trained", (int64_t)param_count(&s->reg, P_BASE, true)));
     TRY(record_int(r, "parameters/head", (int64_t)param_count(&s->reg, P_HEAD, true)));

@@ -7,7 +7,7 @@
 #include "results/record.h"
 
 /* The report of one site and variant; sites without a method and methods without the hook report 32 bits and nothing
- * else. */
+ * else. Linear layers that compute in integers report the bits of those, whatever the method. */
 struct site_report site_report_of(const struct session *, const struct site *, int variant);
 
 /* Sums over the attached sites; without the report hook, what the registry holds as adapter tensors. */
@@ -20,7 +20,7 @@ struct session_variant {
     const struct session *session;
     int variant;
 };
-/* What the session's method makes of its sites now. Points at *v. */
+/* What the session's method and arithmetic make of its sites now. Points at *v. */
 struct bops_form bops_of_session(const struct session_variant *v);
 /* The same as a list, to be counted on another model; lives in the arena. */
 status session_forms(const struct session *, int variant, struct arena *, struct site_forms *);
@@ -30,7 +30,7 @@ status session_forms(const struct session *, int variant, struct arena *, struct
 struct trace {
     struct arena *arena;
     int times, cap, sites, variants;
-    const struct site **site; /* attached ones */
+    const struct site **site; /* attached ones, and all linear ones in integers */
     int64_t *step;
     struct site_report *report; /* [cap, variants, sites] */
     double peak;                /* largest number of trained adapter parameters so far */

@@ -48,32 +48,40 @@ static status write_tensors(const struct session *s, const char *path, const cha
     return safetensors_write(path, out, n, meta);
 }
 
-static status save(const struct session *s, const char *path, const char *task, int max_len, struct text *options,
-                   struct text *store_options, struct arena *arena)
+/* The options of everything that has some, as lines. */
+struct option_texts {
+    struct text method, store, arith;
+};
+
+static status save(const struct session *s, const char *path, const char *task, int max_len, struct option_texts *t,
+                   struct arena *arena)
 {
     const struct method *m = s->run.method;
     const struct store *store = s->store;
-    if (m->options) TRY(option_canonical(m->options, s->run.options, m->name, options));
-    if (s->store_options) TRY(option_canonical(store->options, s->store_options, store->name, store_options));
+    if (m->options) TRY(option_canonical(m->options, s->run.options, m->name, &t->method));
+    if (s->store_options) TRY(option_canonical(store->options, s->store_options, store->name, &t->store));
+    if (s->arith->options) TRY(option_canonical(s->arith->options, s->arith_options, s->arith->name, &t->arith));
     const char *labels = arena_printf(arena, "%d", s->model->num_labels);
     const char *length = arena_printf(arena, "%d", max_len);
     const char *seed = arena_printf(arena, "%llu", (unsigned long long)s->rng.seed);
     if (!labels || !length || !seed) return ST_MEMORY;
-    const char *options_text = options->s ? options->s : "", *store_text = store_options->s ? store_options->s : "";
-    const char *const meta[] = {
-        META_METHOD, m->name,        META_OPTIONS,   options_text, META_STORE, store->name, META_STORE_OPTIONS,
-        store_text,  META_PRECISION, s->arith->name, META_TASK,    task,       META_MODEL,  s->model->hash,
-        META_LABELS, labels,         META_MAX_LEN,   length,       META_SEED,  seed,        NULL};
+    const char *options_text = t->method.s ? t->method.s : "", *store_text = t->store.s ? t->store.s : "";
+    const char *const meta[] = {META_METHOD, m->name, META_OPTIONS, options_text, META_STORE, store->name,
+                                META_STORE_OPTIONS, store_text, META_PRECISION, s->arith->name, META_TASK, task,
+                                META_MODEL, s->model->hash, META_LABELS, labels, META_MAX_LEN, length, META_SEED, seed,
+                                /* last, since most have none */
+                                t->arith.s ? META_PRECISION_OPTIONS : NULL, t->arith.s, NULL};
     return write_tensors(s, path, meta, arena);
 }
 
 status adapter_save(const struct session *s, const char *path, const char *task, int max_len)
 {
-    struct text options = {0}, store_options = {0};
+    struct option_texts t = {0};
     struct arena *arena = arena_new("saving an adapter");
-    status st = arena ? save(s, path, task, max_len, &options, &store_options, arena) : ST_MEMORY;
-    text_free(&options);
-    text_free(&store_options);
+    status st = arena ? save(s, path, task, max_len, &t, arena) : ST_MEMORY;
+    text_free(&t.method);
+    text_free(&t.store);
+    text_free(&t.arith);
     arena_free(arena);
     return st;
 }

@@ -10,8 +10,9 @@ struct adapter_info {
     const char *method;  /* "lora" */
     const char *options; /* "name=value\n" lines of the method's option table; a word and a dot may stand in front */
     const char *store;   /* how the base was kept when the adapter was trained: "nf4"; NULL: not told */
-    const char *store_options; /* as options, of the store's table */
-    const char *precision;     /* of the products it was trained with: "bf16"; NULL: not told */
+    const char *store_options;     /* as options, of the store's table */
+    const char *precision;         /* of the products it was trained with: "bf16"; NULL: not told */
+    const char *precision_options; /* as options, of that arithmetic's table */
     const char *task;
     const char *model_hash;
     int labels, max_len;

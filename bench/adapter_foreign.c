@@ -76,6 +76,7 @@ static status take_metadata(const char *path, const json_t *root, struct arena *
     TRY(copy_text(meta, META_STORE, arena, &info->store));
     TRY(copy_text(meta, META_STORE_OPTIONS, arena, &info->store_options));
     TRY(copy_text(meta, META_PRECISION, arena, &info->precision));
+    TRY(copy_text(meta, META_PRECISION_OPTIONS, arena, &info->precision_options));
     TRY(copy_text(meta, META_TASK, arena, &info->task));
     TRY(copy_text(meta, META_MODEL, arena, &info->model_hash));
     TRY(copy_number(path, meta, META_LABELS, 1 << 20, &labels));

@@ -12,6 +12,7 @@
 #define META_STORE "peftgrid.store"
 #define META_STORE_OPTIONS "peftgrid.store_options"
 #define META_PRECISION "peftgrid.precision"
+#define META_PRECISION_OPTIONS "peftgrid.precision_options"
 #define META_TASK "peftgrid.task"
 #define META_MODEL "peftgrid.model_hash"
 #define META_LABELS "peftgrid.labels"

@@ -154,7 +154,7 @@ static void add(struct counter *c, struct bops_part p, const char *part, double 
 }
 
 /* The adapter's part: x A', then E, then B; whatever is left of its MACs runs at E's bits. Without a rank all is one
- * product of 32 bits. */
+ * product of 32 bits. An adapter reads x as it is, also where the layer's own product takes fewer bits of it. */
 static void add_adapter(struct counter *c, const struct bops_part *p, const struct site_report *r, double rows)
 {
     const struct site *s = p->site;
@@ -162,7 +162,7 @@ static void add_adapter(struct counter *c, const struct bops_part *p, const stru
         add(c, *p, "adapter", rows * r->adapter_macs_per_token, 32, 32);
         return;
     }
-    add(c, *p, "A", rows * r->rank * s->in, r->bits_a, r->bits_x);
+    add(c, *p, "A", rows * r->rank * s->in, r->bits_a, 32);
     add(c, *p, "E", rows * beside(r, s->in, s->out), r->bits_e, r->bits_qa);
     add(c, *p, "B", rows * r->rank * s->out, r->bits_b, r->bits_qe);
 }

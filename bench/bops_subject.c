@@ -88,9 +88,11 @@ static status forms_of_method(struct bops_subject *s, const char *name, const st
                                                 .train_pooler = -1},
                                       .method = method,
                                       .method_options = options,
+                                      .arith = s->arith,
+                                      .arith_options = s->arith_options,
                                       .total_steps = MANY_STEPS};
     s->forms = (struct site_forms){0};
-    if (!method->report) return ST_OK; /* it changes no product */
+    if (!method->report && !s->arith->operand_bits) return ST_OK; /* no product is changed */
     TRY(session_open(&spec, &session));
     status st = session_forms(&session, 0, s->arena, &s->forms);
     session_close(&session);
@@ -107,17 +109,28 @@ static status open_method(struct bops_subject *s, const char *model, const struc
 
 /* ---- METHOD NAME=VALUE... ---- */
 
-static status set_option(struct bops_subject *s, const struct preset *p, void *options, void *store_options,
+struct option_structs { /* what the words set */
+    void *method, *store, *arith;
+};
+
+static status set_option(struct bops_subject *s, const struct preset *p, const struct option_structs *o,
                          const char *word)
 {
     const char *eq = strchr(word, '=');
     FAIL_IF(!eq || eq == word, ST_USAGE, "'%s' is no option: expected NAME=VALUE", word);
     const char *name = arena_printf(s->arena, "%.*s", (int)(eq - word), word);
     if (!name) return ST_MEMORY;
-    if (strcmp(name, "store") == 0) return ST_OK;
-    bool stores = option_find(s->store->options, name) && !option_find(p->method->options, name);
-    return stores ? option_set(s->store->options, store_options, name, eq + 1, "command line", s->arena)
-                  : option_set(p->method->options, options, name, eq + 1, "command line", s->arena);
+    if (strcmp(name, "store") == 0 || strcmp(name, "precision") == 0) return ST_OK;
+    const struct option *table = p->method->options;
+    void *to = o->method;
+    if (!option_find(table, name) && option_find(s->store->options, name)) {
+        table = s->store->options;
+        to = o->store;
+    } else if (option_find(s->arith->options, name)) {
+        table = s->arith->options;
+        to = o->arith;
+    }
+    return option_set(table, to, name, eq + 1, "command line", s->arena);
 }
 
 static status choose_store(struct bops_subject *s, const struct preset *p, char **word, int count)
@@ -130,6 +143,18 @@ static status choose_store(struct bops_subject *s, const struct preset *p, char 
     if (s->store) return ST_OK;
     for (const struct store *const *t = store_table; *t && n < 64; t++) names[n++] = (*t)->name;
     return cli_unknown("", "store", name, names, n);
+}
+
+static status choose_arith(struct bops_subject *s, const struct preset *p, char **word, int count)
+{
+    const char *name = preset_value(p, "precision"), *names[16];
+    int n = 0;
+    for (int i = 0; i < count; i++)
+        if (strncmp(word[i], "precision=", 10) == 0) name = word[i] + 10;
+    s->arith = arith_find(name ? name : arith_f32.name);
+    if (s->arith) return ST_OK;
+    for (const struct arith *const *a = arith_table; *a && n < 16; a++) names[n++] = (*a)->name;
+    return cli_unknown("", "precision", name, names, n);
 }
 
 static status new_options(const struct option *table, size_t size, const struct preset *p, struct arena *arena,
@@ -149,24 +174,27 @@ status bops_of_method(const char *name, char **word, int count, const char *mode
     const char *names[256], *all = "";
     struct preset preset;
     struct model_config shape;
-    void *options, *store_options;
+    struct option_structs o;
     int n = 0;
     *s = (struct bops_subject){.arena = arena};
     for (const struct method *const *t = method_table; *t && n < 256; t++) names[n++] = (*t)->name;
     if (!asked) return cli_unknown("", "method, record or experiment", name, names, n);
     TRY(preset_resolve(asked, arena, &preset));
     TRY(choose_store(s, &preset, word, count));
-    TRY(new_options(preset.method->options, preset.method->option_size, &preset, arena, &options));
-    TRY(new_options(s->store->options, s->store->option_size, &preset, arena, &store_options));
+    TRY(choose_arith(s, &preset, word, count));
+    TRY(new_options(preset.method->options, preset.method->option_size, &preset, arena, &o.method));
+    TRY(new_options(s->store->options, s->store->option_size, &preset, arena, &o.store));
+    TRY(new_options(s->arith->options, s->arith->option_size, &preset, arena, &o.arith));
     for (int i = 0; i < count && all; i++) {
-        TRY(set_option(s, &preset, options, store_options, word[i]));
+        TRY(set_option(s, &preset, &o, word[i]));
         all = arena_printf(arena, "%s %s", all, word[i]);
     }
     TRY(shape_find(model, ".", arena, &shape));
-    s->store_options = store_options;
+    s->store_options = o.store;
+    s->arith_options = o.arith;
     s->title = all ? arena_printf(arena, "%s%s on %s, as it starts", name, all, model) : NULL;
     if (!s->title) return ST_MEMORY;
-    return open_method(s, model, &shape, preset.method, options);
+    return open_method(s, model, &shape, preset.method, o.method);
 }
 
 /* ---- EXPERIMENT ROW ---- */
@@ -199,6 +227,8 @@ status bops_of_experiment(const char *path, const char *row, const char *task, s
     TRY(shape_find(e.model, e.model_folder, arena, &shape));
     s->store = c->store;
     s->store_options = c->store_options;
+    s->arith = train_arith(&c->train);
+    s->arith_options = c->arith_options;
     s->title = arena_printf(arena, "%s of %s on %s, as it starts", c->row, e.name, e.model);
     if (!s->title) return ST_MEMORY;
     TRY(open_method(s, e.model, &shape, c->method, c->method_options));

@@ -20,6 +20,8 @@ struct bops_subject {
     struct site_forms forms; /* of that model's sites; onto is set */
     const struct store *store;
     const void *store_options; /* NULL: its defaults */
+    const struct arith *arith; /* NULL: f32, or told by the forms */
+    const void *arith_options;
     struct bops_setting setting[BOPS_SETTINGS_MAX];
     int settings;
 };

@@ -31,6 +31,13 @@ static status list_stores(struct arena *arena)
     return ST_OK;
 }
 
+static status list_precisions(struct arena *arena)
+{
+    (void)arena;
+    for (const struct arith *const *a = arith_table; *a; a++) printf("%-12s %s\n", (*a)->name, (*a)->summary);
+    return ST_OK;
+}
+
 static status list_tasks(struct arena *arena)
 {
     (void)arena;
@@ -116,20 +123,20 @@ static status list_experiments(struct arena *arena)
 
 static status run_list(const void *options, char **args, int count, struct arena *arena)
 {
-    static const char *const kinds[] = {"methods", "stores", "tasks", "models", "experiments", "metrics"};
-    static status (*const list[])(struct arena *) = {list_methods, list_stores,      list_tasks,
-                                                     list_models,  list_experiments, list_metrics};
+    static const char *const kinds[] = {"methods", "stores", "tasks", "models", "experiments", "metrics", "precisions"};
+    static status (*const list[])(struct arena *) = {list_methods,     list_stores,  list_tasks,     list_models,
+                                                     list_experiments, list_metrics, list_precisions};
     (void)options;
     (void)count;
-    for (int i = 0; i < 6; i++)
+    for (int i = 0; i < 7; i++)
         if (strcmp(args[0], kinds[i]) == 0) return list[i](arena);
-    return cli_unknown("", "list", args[0], kinds, 6);
+    return cli_unknown("", "list", args[0], kinds, 7);
 }
 
 const struct command command_list = {
     .name = "list",
-    .summary = "list methods, stores, tasks, metrics, models or experiments",
-    .usage = "methods|stores|tasks|metrics|models|experiments",
+    .summary = "list methods, stores, precisions, tasks, metrics, models or experiments",
+    .usage = "methods|stores|precisions|tasks|metrics|models|experiments",
     .details = "Models are the folders in $PEFTGRID_MODELS and ~/.cache/peftgrid/models, and mini. Experiments are the "
                "files that come with peftgrid; their names can be given to `run`, `check` and `table`.",
     .min_args = 1,

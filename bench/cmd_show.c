@@ -24,11 +24,12 @@ static const char experiment_form[] =
     "An experiment file has these sections; comments begin with # or ;\n\n"
     "  [experiment]    model, data, tasks, seeds, methods (the rows of the table); like = FILE: another\n"
     "                  experiment, whose sections and keys hold where this file has none of its own\n"
-    "  [train]         options of the trainer for all cells: `peftgrid show train`\n"
+    "  [train]         options of the trainer for all cells: `peftgrid show train`; precision = P and\n"
+    "                  its options: `peftgrid show precision P`\n"
     "  [task T]        options of the trainer for one task, or, with `format`, a task of your own\n"
     "  [row R]         one row: method = M (default: R), options of M (`peftgrid show method M`),\n"
-    "                  store = S and its options, options of the trainer; like = ROW takes all\n"
-    "                  that another row has, except what is given here\n"
+    "                  store = S and its options, precision = P and its options, options of the\n"
+    "                  trainer; like = ROW takes all that another row has, except what is given here\n"
     "  [row R task T]  the same for one row on one task\n\n"
     "Of two sections that give the same option the later in this list wins. A list of values, such as\n"
     "rank = 4, 8 or lr = 1e-3, 5e-4, makes a cell of each. ~, $NAME and ${NAME} are replaced in model, data and\n"
@@ -64,20 +65,31 @@ static status preset_table(const struct preset *p, const struct option *table, s
     return ST_OK;
 }
 
-/* What a preset comes to: the method's options and those of its store with the defaults that hold in it. */
+/* The options of what a preset chooses beside the method. */
+static status show_beside(const struct preset *p, const char *kind, const char *name, const struct option *options,
+                          struct arena *arena)
+{
+    const struct option *table;
+    char title[128];
+    if (!options) return ST_OK;
+    TRY(preset_table(p, options, arena, &table));
+    snprintf(title, sizeof title, "Options of %s %s, beside them", kind, name);
+    show_options(title, table);
+    return ST_OK;
+}
+
+/* What a preset comes to: the method's options and those of its store and arithmetic with the defaults that hold in it.
+ */
 static status show_preset_options(const struct preset *p, struct arena *arena)
 {
     const struct option *table;
-    const char *name = preset_value(p, "store");
+    const char *name = preset_value(p, "store"), *precision = preset_value(p, "precision");
     const struct store *store = name ? store_find(name) : NULL;
+    const struct arith *arith = precision ? arith_find(precision) : NULL;
     TRY(preset_table(p, p->method->options, arena, &table));
     show_options("Options in [row NAME]", table);
-    if (!store || !store->options) return ST_OK;
-    TRY(preset_table(p, store->options, arena, &table));
-    char title[128];
-    snprintf(title, sizeof title, "Options of store %s, beside them", store->name);
-    show_options(title, table);
-    return ST_OK;
+    if (store) TRY(show_beside(p, "store", store->name, store->options, arena));
+    return arith ? show_beside(p, "precision", arith->name, arith->options, arena) : ST_OK;
 }
 
 static status show_method(const char *name, struct arena *arena)
@@ -109,6 +121,19 @@ static status show_store(const char *name, struct arena *arena)
     printf("%s: %s\n", s->name, s->summary);
     if (s->source) printf("source: %s\n", s->source);
     show_options("Options in [row NAME], beside store = NAME", s->options);
+    return ST_OK;
+}
+
+static status show_precision(const char *name, struct arena *arena)
+{
+    (void)arena;
+    const char *names[16];
+    int n = 0;
+    const struct arith *a = arith_find(name);
+    for (const struct arith *const *t = arith_table; *t && n < 16; t++) names[n++] = (*t)->name;
+    if (!a) return cli_unknown("", "precision", name, names, n);
+    printf("%s: %s\n", a->name, a->summary);
+    show_options("Options in [train] and [row NAME], beside precision = NAME", a->options);
     return ST_OK;
 }
 
@@ -146,10 +171,10 @@ static status show_task(const char *name, struct arena *arena)
 
 static status run_show(const void *options, char **args, int count, struct arena *arena)
 {
-    static const char *const kinds[] = {"method", "store", "task", "train", "experiment"};
-    static status (*const show[])(const char *, struct arena *) = {show_method, show_store, show_task};
+    static const char *const kinds[] = {"method", "store", "task", "precision", "train", "experiment"};
+    static status (*const show[])(const char *, struct arena *) = {show_method, show_store, show_task, show_precision};
     (void)options;
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 4; i++) {
         if (strcmp(args[0], kinds[i]) != 0) continue;
         FAIL_IF(count < 2, ST_USAGE, "show %s: which one? `peftgrid list %ss` names them", kinds[i], kinds[i]);
         return show[i](args[1], arena);
@@ -169,13 +194,13 @@ static status run_show(const void *options, char **args, int count, struct arena
         show_options("Options of [task T] with format = mmlu: questions for a language model", mmlu_option_table);
         return ST_OK;
     }
-    return cli_unknown("", "kind of thing", args[0], kinds, 5);
+    return cli_unknown("", "kind of thing", args[0], kinds, 6);
 }
 
 const struct command command_show = {
     .name = "show",
-    .summary = "tell all about a method, a store, a task or the trainer's options",
-    .usage = "method NAME | store NAME | task NAME | train | experiment",
+    .summary = "tell all about a method, a store, a precision, a task or the trainer's options",
+    .usage = "method NAME | store NAME | precision NAME | task NAME | train | experiment",
     .details = "The option tables shown are the ones that parse experiment files, with their defaults and ranges.",
     .min_args = 1,
     .max_args = 2,

@@ -93,13 +93,21 @@ static status find_store(const struct wanted *w, const struct store **store, voi
     return adapter_options(w->info.store_options, w->adapter, (*store)->options, *options, arena);
 }
 
-static status find_arith(const struct wanted *w, const struct arith **arith)
+/* The same for the arithmetic. */
+static status find_arith(const struct wanted *w, const struct arith **arith, void **options, struct arena *arena)
 {
     const char *names[16], *name = given(w->precision) ? w->precision : w->info.precision;
     int n = 0;
     *arith = arith_find(given(name) ? name : arith_f32.name);
+    *options = NULL;
     for (const struct arith *const *a = arith_table; *a && n < 16; a++) names[n++] = (*a)->name;
-    return *arith ? ST_OK : cli_unknown("", "precision", name, names, n);
+    if (!*arith) return cli_unknown("", "precision", name, names, n);
+    if (!(*arith)->options) return ST_OK;
+    if (!(*options = arena_zalloc(arena, (*arith)->option_size))) return ST_MEMORY;
+    TRY(option_defaults((*arith)->options, *options, arena));
+    bool as_trained = w->info.precision_options && w->info.precision && strcmp(w->info.precision, name) == 0;
+    if (!as_trained) return ST_OK;
+    return adapter_options(w->info.precision_options, w->adapter, (*arith)->options, *options, arena);
 }
 
 /* "alpha=16 rslora=no" of the command line, over what the adapter says. */
@@ -137,15 +145,16 @@ static status open_session(struct deployment *d, struct wanted *w, const struct 
                                           .attn_dropout = -1,
                                           .train_pooler = -1},
                                 .seed = (uint64_t)w->info.seed};
-    void *method_options, *store_options;
+    void *method_options, *store_options, *arith_options = NULL;
     if (given(o->method)) w->info.method = o->method;
     TRY(adapter_method(&w->info, w->adapter, &spec.method, &method_options, d->arena));
     if (given(w->info.method) && strcmp(w->info.method, "lora") == 0) TRY(check_alpha(w, o));
     TRY(set_options(spec.method, method_options, o->options, d->arena));
     TRY(find_store(w, &spec.store, &store_options, d->arena));
-    TRY(find_arith(w, &spec.arith));
+    TRY(find_arith(w, &spec.arith, &arith_options, d->arena));
     spec.method_options = method_options;
     spec.store_options = store_options;
+    spec.arith_options = arith_options;
     TRY(session_open(&spec, &d->session));
     bool other = given(w->info.model_hash) && strcmp(w->info.model_hash, d->session.model->hash) != 0;
     status st = adapter_load(&d->session, w->adapter, ADAPTER_EXACT);

@@ -21,7 +21,7 @@ struct deploy_options {
         DEPLOY_TEXT(method, "NAME", "method, for adapters that do not name theirs"), \
         DEPLOY_TEXT(options, "LIST", "its options that the adapter does not hold: \"alpha=16 rslora=no\""), \
         DEPLOY_TEXT(store, "NAME", "how base weights are kept; default: as in training, else f32"), \
-        DEPLOY_TEXT(precision, "NAME", "products in f32 or bf16; default: as in training, else f32"), \
+        DEPLOY_TEXT(precision, "NAME", "products in f32, bf16 or dfp; default: as in training, else f32"), \
         DEPLOY_NUMBER(max_len, 65535, "0", "tokens kept of an example; 0: as in training, else the task's default"), \
         DEPLOY_NUMBER(max_examples, 2147483647, "0", "first examples to use; 0: all"), \
         DEPLOY_NUMBER(eval_batch, 65535, "32", "examples in one pass; changes no result"), \

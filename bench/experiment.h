@@ -4,7 +4,8 @@
  *   [train]       options of the trainer, for every cell
  *   [task T]      options of the trainer for task T; or, with `format`, the definition of a user's task
  *   [tune R]      options of row R with the values to try: each is run on the seeds of `tune`, the best is reported
- *   [row R]       method (default: R), its options, store and its options, options of the trainer; like = ROW: all that
+ *   [row R]       method (default: R), its options, store and its options, options of the trainer and of the
+ *                 arithmetic that precision names; like = ROW: all that
  *                 row has but what is given here. [method R] is the same
  *   [row R task T]  the same for one row and task
  *
@@ -30,6 +31,7 @@ struct cell {
     const void *method_options;  /* NULL when the method has none */
     const struct store *store;
     const void *store_options;
+    const void *arith_options; /* of train.precision's; NULL when it has none */
     const struct task *task;
     struct train_options train;
     const char *model_path;  /* resolved folder, or "mini"; as written when it is not there (experiment_inputs tells) */

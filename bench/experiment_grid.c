@@ -1,8 +1,8 @@
 /* For every row and task: the settings that hold, by precedence; the lists among them as dimensions of a little grid;
  * and for every point of it the option structs and the canonical text.
  *
- * Names decide what a setting is: no option of a method or store may have the name of a trainer option (checked), so
- * one list of settings by name is enough. */
+ * Names decide what a setting is: no two of trainer, arithmetic, store and method may have options of one name
+ * (checked), so one list of settings by name is enough. */
 #include "bench/experiment_grid.h"
 
 #include <ctype.h>
@@ -81,12 +81,22 @@ static status collect_row(struct point *p, const struct grid_row *row, int task)
     return ST_OK;
 }
 
+/* The arithmetic is what some presets are: what holds for all rows does not take it from them. */
+static status keep_precision(struct point *p)
+{
+    const struct preset *preset = &p->row->preset;
+    for (int i = 0; i < preset->settings; i++)
+        if (strcmp(preset->setting[i].key, "precision") == 0) TRY(put_setting(p, &preset->setting[i]));
+    return ST_OK;
+}
+
 static status collect(struct point *p, int task)
 {
     const struct grid_spec *spec = p->spec;
     TRY(put_settings(p, p->row->preset.setting, p->row->preset.settings));
     if (spec->train) TRY(put_settings(p, spec->train->kv, spec->train->count));
     TRY(put_settings(p, p->task->train, p->task->trains));
+    TRY(keep_precision(p));
     TRY(collect_row(p, p->row, task));
     if (p->row->tune) TRY(put_settings(p, p->row->tune->kv, p->row->tune->count));
     return ST_OK;
@@ -109,15 +119,36 @@ static int add_names(const struct option *table, const char **names, int n, int 
     return n;
 }
 
-static status unknown_setting(const struct cell *c, const struct setting *s)
+/* The arithmetic that has an option of this name; NULL: none. */
+static const struct arith *arith_with(const char *key)
+{
+    for (const struct arith *const *a = arith_table; *a; a++)
+        if (option_find((*a)->options, key)) return *a;
+    return NULL;
+}
+
+/* The arithmetic a point asks for; a name that there is not is told when the trainer's options are filled. */
+static const struct arith *arith_asked(const struct point *p)
+{
+    int at = setting_find(p, "precision");
+    const struct arith *a = at < 0 ? NULL : arith_find(p->set[at].value[p->at[at]]);
+    return a ? a : &arith_f32;
+}
+
+static status unknown_setting(const struct cell *c, const struct arith *arith, const struct setting *s)
 {
     const char *names[512];
     int n = 0;
+    const struct arith *other = arith_with(s->key);
+    if (other)
+        return fail(ST_USAGE, "%s: '%s' is an option of precision = %s, and the precision here is %s", s->where, s->key,
+                    other->name, arith->name);
     names[n++] = "method";
     names[n++] = "like";
     names[n++] = "store";
     n = add_names(c->method->options, names, n, 512);
     n = add_names(c->store->options, names, n, 512);
+    n = add_names(arith->options, names, n, 512);
     n = add_names(train_option_table, names, n, 512);
     const char *near = text_nearest(s->key, names, n), *word = foreign_word(s->key);
     if (word) return fail(ST_USAGE, "%s: unknown option '%s'; %s", s->where, s->key, word);
@@ -171,11 +202,13 @@ static status choose_store(struct point *p, struct cell *c)
 static status fill_options(struct point *p, struct cell *c)
 {
     const struct method *m = c->method;
+    const struct arith *arith = arith_asked(p);
     for (int i = 0; i < p->settings; i++) {
         const struct setting *s = &p->set[i];
         if (strcmp(s->key, "store") != 0 && !option_find(m->options, s->key) &&
-            !option_find(c->store->options, s->key) && !option_find(train_option_table, s->key))
-            return unknown_setting(c, s);
+            !option_find(c->store->options, s->key) && !option_find(arith->options, s->key) &&
+            !option_find(train_option_table, s->key))
+            return unknown_setting(c, arith, s);
     }
     TRY(fill(p, "training", train_option_table, &c->train));
     /* What a value stands for decides the bits, so that is what the id says. */
@@ -183,6 +216,7 @@ static status fill_options(struct point *p, struct cell *c)
     if (c->train.micro_batch >= c->train.batch) c->train.micro_batch = 0;
     TRY(fill_new(p, "the method", m->options, m->option_size, &c->method_options));
     TRY(fill_new(p, "the store", c->store->options, c->store->option_size, &c->store_options));
+    TRY(fill_new(p, "the arithmetic", arith->options, arith->option_size, &c->arith_options));
     FAIL_IF((m->flags & METHOD_TRAINS_BASE) && strcmp(c->store->name, "f32") != 0, ST_USAGE,
             "%s: row '%s': method %s trains base weights and needs store = f32, not %s",
             setting_find(p, "store") < 0 ? p->spec->path : p->set[setting_find(p, "store")].where, p->row->name,
@@ -199,6 +233,8 @@ static status canonical_value(struct point *p, const struct cell *c, const char 
         base = c->method_options;
     else if ((o = option_find(c->store->options, key)))
         base = c->store_options;
+    else if ((o = option_find(train_arith(&c->train)->options, key)))
+        base = c->arith_options;
     else if ((o = option_find(train_option_table, key)))
         base = &c->train;
     else {
@@ -270,6 +306,7 @@ static status canonical_lines(const struct point *p, const struct cell *c, struc
                     c->store->name, c->task->name, c->seed));
     TRY(option_canonical(c->method->options, c->method_options, "method", t));
     TRY(option_canonical(c->store->options, c->store_options, "store", t));
+    TRY(option_canonical(train_arith(&c->train)->options, c->arith_options, "arith", t));
     TRY(option_canonical(train_option_table, &c->train, "train", t));
     return text_put(t, p->task->definition);
 }
@@ -323,20 +360,22 @@ static status check_labels(const struct experiment *e, struct arena *arena)
 
 static bool reserved(const char *name)
 {
-    return option_find(train_option_table, name) || strcmp(name, "store") == 0 || strcmp(name, "method") == 0 ||
-           strcmp(name, "like") == 0;
+    return option_find(train_option_table, name) || arith_with(name) || strcmp(name, "store") == 0 ||
+           strcmp(name, "method") == 0 || strcmp(name, "like") == 0;
 }
 
 static status check_names(const struct method *m)
 {
     for (const struct option *o = m->options; o && o->name; o++)
-        FAIL_IF(reserved(o->name), ST_INTERNAL, "method %s: its option '%s' has the name of an option of the trainer",
-                m->name, o->name);
+        FAIL_IF(reserved(o->name), ST_INTERNAL,
+                "method %s: its option '%s' has the name of an option of the trainer or of an arithmetic", m->name,
+                o->name);
     for (const struct store *const *s = store_table; *s; s++)
         for (const struct option *o = (*s)->options; o && o->name; o++)
-            FAIL_IF(reserved(o->name) || option_find(m->options, o->name), ST_INTERNAL,
-                    "store %s: its option '%s' has the name of an option of the trainer or of method %s", (*s)->name,
-                    o->name, m->name);
+            FAIL_IF(
+                reserved(o->name) || option_find(m->options, o->name), ST_INTERNAL,
+                "store %s: its option '%s' has the name of an option of the trainer, of an arithmetic or of method %s",
+                (*s)->name, o->name, m->name);
     return ST_OK;
 }
 

@@ -1,5 +1,6 @@
 /* Presets: names that stand for another method with options. A preset's settings may be options of the method, of a
- * store (and `store` itself) or of the trainer, as in a [row R] section. */
+ * store (and `store` itself), of the trainer or of an arithmetic, as in a [row R] section. What [train] and [task T]
+ * set wins over them, but for `precision`: a preset that is another method in other arithmetic stays what it is. */
 #ifndef PG_BENCH_PRESET_H
 #define PG_BENCH_PRESET_H
 

@@ -25,6 +25,17 @@ static status open_stores(struct session *s, const char *file)
     return model_pack_weights(s->model, s->arith);
 }
 
+static status take_arith(const struct session_spec *spec, struct session *s)
+{
+    void *defaults;
+    s->arith = spec->arith ? spec->arith : &arith_f32;
+    s->arith_options = spec->arith_options;
+    if (s->arith_options || !s->arith->options) return ST_OK;
+    if (!(defaults = arena_zalloc(s->arena, s->arith->option_size))) return ST_MEMORY;
+    s->arith_options = defaults;
+    return option_defaults(s->arith->options, defaults, s->arena);
+}
+
 static status open_parts(const struct session_spec *spec, struct session *s)
 {
     struct model_spec model = spec->model;
@@ -33,14 +44,13 @@ static status open_parts(const struct session_spec *spec, struct session *s)
     s->scratch = arena_new("scratch of a pass");
     if (!s->arena || !s->tape || !s->scratch) return ST_MEMORY;
     s->rng.seed = spec->seed;
-    s->arith = spec->arith ? spec->arith : &arith_f32;
-    s->arith_options = spec->arith_options;
     s->store = spec->store ? spec->store : store_find("f32");
     s->store_options = spec->store_options;
     FAIL_IF(!s->store, ST_INTERNAL, "this build has no f32 store");
     FAIL_IF((spec->method->flags & METHOD_TRAINS_BASE) && s->store != store_find("f32"), ST_USAGE,
             "method %s trains the base weights, which must then be kept as f32: store %s cannot be used",
             spec->method->name, s->store->name);
+    TRY(take_arith(spec, s));
     TRY(registry_init(&s->reg, s->arena));
     model.rng = &s->rng;
     TRY(model_open(&model, s->arena, &s->reg, &s->model));

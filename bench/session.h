@@ -29,7 +29,7 @@ struct session_spec {
     const void *store_options;  /* NULL: the store's defaults */
     const char *store_file;    /* stored weights are mapped from this file, or written there when it is missing; NULL */
     const struct arith *arith; /* NULL: f32 */
-    const void *arith_options;
+    const void *arith_options; /* NULL: the arithmetic's defaults */
     uint64_t seed;
     uint64_t total_steps;
 };

@@ -48,7 +48,9 @@ const struct option train_option_table[] = {
     {"recompute", OPT_BOOL, AT(recompute), 0, 0, "no", NULL,
      "run blocks again in the backward pass instead of keeping them: less memory, the same result", OPTION_NO_ID},
     {"precision", OPT_ENUM, AT(precision), 0, 0, "f32", PRECISION_CHOICES,
-     "products of the network: single precision, or of bfloat16 operands summed in single precision", 0},
+     "products of the network: single precision, of bfloat16 operands summed in single precision, or of integers with "
+     "one scale a tensor",
+     0},
     {"gemm", OPT_ENUM, AT(gemm), 0, 0, "own", "own|openblas",
      "matrix products; openblas gives other bits on other processors", 0},
     {"threads", OPT_INT, AT(threads), 0, 1024, "0", NULL, "threads of one run, 0: all; changes no result",
@@ -65,5 +67,7 @@ const struct option train_option_table[] = {
 
 const struct arith *train_arith(const struct train_options *o)
 {
-    return o->precision == PRECISION_BF16 ? &arith_bf16 : &arith_f32;
+    static const struct arith *const named[] = {
+        [PRECISION_F32] = &arith_f32, [PRECISION_BF16] = &arith_bf16, [PRECISION_DFP] = &arith_dfp};
+    return named[o->precision];
 }

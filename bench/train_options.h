@@ -10,8 +10,8 @@
 #define PROTOCOL_CHOICES "best|last|split"
 enum protocol { PROTOCOL_BEST, PROTOCOL_LAST, PROTOCOL_SPLIT };
 
-#define PRECISION_CHOICES "f32|bf16"
-enum precision { PRECISION_F32, PRECISION_BF16 };
+#define PRECISION_CHOICES "f32|bf16|dfp"
+enum precision { PRECISION_F32, PRECISION_BF16, PRECISION_DFP };
 
 struct train_options {
     /* length */
@@ -41,7 +41,7 @@ struct train_options {
     int recompute;     /* keep only the blocks' inputs, run blocks again in the backward pass */
     int group_lengths; /* 0 random batches, 1 grouped by length */
     /* numerics */
-    int precision; /* f32|bf16: enum precision */
+    int precision; /* f32|bf16|dfp: enum precision */
     int gemm;      /* own|openblas */
     int threads;   /* not part of the id */
     /* a run's process; none of it is part of the id */

@@ -48,6 +48,7 @@ struct session_spec cell_session_spec(const struct cell *c, long steps)
                                  .store = c->store,
                                  .store_options = c->store_options,
                                  .arith = train_arith(&c->train),
+                                 .arith_options = c->arith_options,
                                  .seed = (uint64_t)c->seed,
                                  .total_steps = (uint64_t)steps};
 }

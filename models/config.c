@@ -109,7 +109,7 @@ static const struct model_config family_defaults[] = {
                       .rotary_part = 1},
 };
 
-static int is_decoder(enum family f)
+bool family_is_decoder(enum family f)
 {
     return f == FAMILY_PHI || f == FAMILY_QWEN2 || f == FAMILY_LLAMA;
 }
@@ -424,7 +424,7 @@ static status read_config(const char *path, const json_t *o, struct model_config
     c->family = f;
     TRY(read_sizes(path, o, c));
     TRY(read_labels(path, o, c));
-    return is_decoder(f) ? read_decoder(path, o, c) : read_encoder(path, o, c);
+    return family_is_decoder(f) ? read_decoder(path, o, c) : read_encoder(path, o, c);
 }
 
 status config_read(const char *dir, struct arena *a, struct model_config *c)

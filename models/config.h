@@ -8,6 +8,7 @@
 #include "core/status.h"
 
 enum family { FAMILY_DEBERTA_V2, FAMILY_BERT, FAMILY_ROBERTA, FAMILY_PHI, FAMILY_QWEN2, FAMILY_LLAMA };
+bool family_is_decoder(enum family);
 const char *family_name(enum family); /* the model_type: "deberta-v2", "bert", ... */
 
 /* How rotary frequencies are stretched for long contexts: not, divided by a factor, or by wave length as in Llama 3. */

@@ -238,6 +238,7 @@ status load_linear(struct loader *l, const struct linear *d, struct site **out)
     s->order = d->order;
     s->in = d->in;
     s->out = d->out;
+    s->causal = family_is_decoder(l->model->config.family);
     snprintf(full, sizeof full, "%s.weight", d->name);
     TRY(base ? load_base(l, full, d->out, d->in, d->order, FILL_NORMAL, &s->weight)
              : load_head(l, full, d->out, d->in, d->order, FILL_NORMAL, fresh, d->trained, &s->weight));

@@ -45,7 +45,8 @@ struct arith_call pass_call(struct pass *pass, uint32_t who)
                                .micro = pass->micro,
                                .who = who,
                                .scratch = pass->scratch,
-                               .options = pass->arith_options};
+                               .options = pass->arith_options,
+                               .train = pass->train};
 }
 
 bool norm_trained(const struct norm *n)

@@ -80,7 +80,7 @@ status mat_zeros(struct arena *, int rows, int cols, struct mat *);
 /* NULL for a matrix without memory: nobody wants it. */
 struct mat *mat_wanted(struct mat *);
 
-/* The call record of an arith for one place. */
+/* The call record of an arith for one place, whose rows are ROWS_ALONE. */
 struct arith_call pass_call(struct pass *, uint32_t who);
 
 /* Where the values of a tensor are now: its own copy when it has one, else the checkpoint. */

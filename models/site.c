@@ -8,6 +8,7 @@
 #include "core/lap.h"
 #include "core/ops.h"
 #include "core/text.h"
+#include "models/parts.h"
 
 static const char *const role_names[ROLES] = {"query", "key",     "value",  "attn_out",   "ffn_in",     "gate",
                                               "up",    "ffn_out", "pooler", "classifier", "after_attn", "after_ffn"};
@@ -118,15 +119,17 @@ status site_backward_set(struct use *u, const struct mat *x, const struct mat *d
     return st;
 }
 
-static struct arith_call call_of(const struct use *u)
+static struct arith_call call_of(const struct use *u, int rows)
 {
-    struct pass *p = u->pass;
-    return (struct arith_call){.rng = p->rng,
-                               .step = p->step,
-                               .micro = p->micro,
-                               .who = text_hash32(u->site->name) + (uint32_t)u->kind,
-                               .scratch = p->scratch,
-                               .options = p->arith_options};
+    const struct batch *b = u->pass->batch;
+    struct arith_call call = pass_call(u->pass, text_hash32(u->site->name) + (uint32_t)u->kind);
+    if (u->kind == USE_TABLE) call.rows = ROWS_TOGETHER;
+    if (u->kind == USE_TOKENS && !u->site->causal && rows == b->tokens) {
+        call.rows = ROWS_BY_EXAMPLE;
+        call.example = b->offset;
+        call.examples = b->n;
+    }
+    return call;
 }
 
 /* The weight as the product reads it. A tensor thawed after the site was made has moved from the checkpoint to its own
@@ -141,7 +144,7 @@ static struct wsrc live_weight(const struct site *s)
 static status linear_forward_of(struct use *u, const struct mat *x, const struct gemm_after *after, struct mat *y)
 {
     const struct site *s = u->site;
-    struct arith_call call = call_of(u);
+    struct arith_call call = call_of(u, x->rows);
     struct wsrc w = live_weight(s);
     enum lap before = lap_begin(LAP_LAYERS);
     status st = u->pass->arith->linear(&call, x, &w, s->bias ? s->bias->data : NULL, after, y);
@@ -174,7 +177,7 @@ static status linear_gradients(struct use *u, const struct mat *x, const struct 
                                struct mat *dx)
 {
     const struct site *s = u->site;
-    struct arith_call call = call_of(u);
+    struct arith_call call = call_of(u, dy->rows);
     if (dx) {
         struct wsrc w = live_weight(s);
         TRY(u->pass->arith->linear_dx(&call, dy, &w, after, dx, adds(u)));

@@ -113,6 +113,7 @@ struct site {
     int layer; /* 0 .. ; -1 for head layers */
     int order; /* see struct param */
     int in, out;
+    bool causal;                 /* of a decoder: a row is computed before those behind it are known */
     int index;                   /* place in the model's site list */
     struct wsrc w;               /* the weight as products see it; a store or a method may replace it */
     struct param *weight, *bias; /* bias NULL: none; both NULL for points */

@@ -27,7 +27,7 @@ struct options {
 static const struct option options[] = {
     {"method", OPT_STRING, AT(method), 0, 0, "qlora", "NAME", "method or preset", 0},
     {"store", OPT_STRING, AT(store), 0, 0, "", "NAME", "store of the base weights; default: the preset's, or f32", 0},
-    {"precision", OPT_STRING, AT(precision), 0, 0, "f32", "NAME", "f32 or bf16", 0},
+    {"precision", OPT_STRING, AT(precision), 0, 0, "f32", "NAME", "f32, bf16 or dfp", 0},
     {"store-file", OPT_STRING, AT(file), 0, 0, "", "PATH", "map the stored weights from here, or write them here", 0},
     {"length", OPT_INT, AT(length), 1, 1 << 20, "512", "N", "tokens of a sequence", 0},
     {"micro-batch", OPT_INT, AT(micro), 1, 1 << 16, "1", "N", "sequences of a pass", 0},
