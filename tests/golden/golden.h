@@ -117,6 +117,7 @@ check_fn check_metrics;
 check_fn check_schedules;
 check_fn check_accounting;    /* parameters and bit operations of a shape */
 check_fn check_bayesian_bits; /* quantiser, gates, penalties of B-LoRA */
+check_fn check_fixed_point;   /* mantissas, scales and a linear layer in integers */
 check_fn check_tokenizer;     /* ctx: const char *, the .ids file */
 
 #endif

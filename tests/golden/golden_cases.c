@@ -82,7 +82,8 @@ static status run_method(struct suite *s, const char *name, const char *dir)
     bool metrics = json_object_get(info, "classification") != NULL,
          trained = json_object_get(info, "trajectory") != NULL;
     bool counts = json_object_get(info, "bops_32bit") != NULL;
-    bool bits = json_object_get(info, "hard_concrete") != NULL;
+    bool bits = json_object_get(info, "hard_concrete") != NULL, maps = json_object_get(info, "maps") != NULL;
+    bool integers = trained && json_object_get(json_object_get(info, "bits"), "gradients");
     json_decref(info);
     if (bits)
         suite_run(s, name, dir, check_bayesian_bits, NULL);
@@ -92,6 +93,8 @@ static status run_method(struct suite *s, const char *name, const char *dir)
         suite_run(s, name, dir, check_schedules, NULL);
     else if (metrics)
         suite_run(s, name, dir, check_metrics, NULL);
+    else if (maps)
+        suite_run(s, name, dir, check_fixed_point, NULL);
     else if (trained)
         suite_run(s, name, dir, check_trajectory, &torch);
     else if (has(s, dir, "adapter/adapter_config.json"))
@@ -102,7 +105,7 @@ static status run_method(struct suite *s, const char *name, const char *dir)
         suite_run(s, name, dir, check_nf4_base, NULL);
     else
         suite_run(s, name, dir, skip_method, NULL);
-    if (trained) {
+    if (trained && !integers) { /* those have a precision of their own */
         const char *line = arena_printf(s->arena, "%s (bf16)", name);
         if (!line) return ST_MEMORY;
         suite_run(s, line, dir, check_trajectory, &bf16);

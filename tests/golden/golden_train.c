@@ -6,6 +6,7 @@
 #include "bench/preset.h"
 #include "bench/schedule.h"
 #include "bench/session.h"
+#include "core/arith_dfp.h"
 #include "core/file.h"
 #include "core/text.h"
 #include "tests/golden/golden.h"
@@ -14,6 +15,7 @@
 struct plan { /* what a case says about its run */
     const struct method *method;
     const struct arith *arith;
+    struct dfp_options dfp;    /* of arith_dfp */
     const struct store *store; /* of the preset that the case is named by; NULL: f32 */
     const struct extras *extras;
     void *options;
@@ -128,6 +130,21 @@ static status read_hyper(struct check *c, enum adamw_form form, struct plan *p)
     /* The decay rates of the moments and eps are the same in all cases: case.json's `optimiser` says so in words. */
     p->adamw = (struct adamw){
         .form = form, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .weight_decay = decay, .base_lr = p->lr};
+    return ST_OK;
+}
+
+/* A case with `bits` of weights, activations and gradients computes in integers, rounded to nearest, with one scale a
+ * tensor everywhere. */
+static status read_arith(struct check *c, struct plan *p)
+{
+    const json_t *bits = json_object_get(c->info, "bits");
+    double weight, activation, gradient;
+    if (!json_object_get(bits, "gradients")) return ST_OK;
+    TRY(check_number(bits, "weights", "case.json, bits", &weight));
+    TRY(check_number(bits, "activations", "case.json, bits", &activation));
+    TRY(check_number(bits, "gradients", "case.json, bits", &gradient));
+    p->dfp = (struct dfp_options){(int)weight, (int)activation, (int)gradient, DFP_NEAREST, EVAL_BATCH};
+    p->arith = &arith_dfp;
     return ST_OK;
 }
 
@@ -438,6 +455,7 @@ status check_trajectory(struct check *c, void *ctx)
     if (p.arith == &arith_bf16 && strcmp(p.method->name, "blora") == 0)
         return check_skip(c, "its quantisers are steps, and a rounding that crosses one changes gradients by a whole");
     TRY(read_plan(c, form->adamw, &p));
+    TRY(read_arith(c, &p));
     struct session_spec spec = {.model = {.path = p.base,
                                           .head = HEAD_CLASSIFY,
                                           .num_labels = p.labels,
@@ -449,6 +467,7 @@ status check_trajectory(struct check *c, void *ctx)
                                 .method_options = p.options,
                                 .store = p.store,
                                 .arith = p.arith,
+                                .arith_options = p.arith == &arith_dfp ? &p.dfp : NULL,
                                 .total_steps = (uint64_t)p.steps};
     TRY(session_open(&spec, &s));
     status st = run_plan(c, &p, &s);
