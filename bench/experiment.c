@@ -245,6 +245,12 @@ static status read_rows(struct reader *r)
 
 /* ---- tasks ---- */
 
+/* What [train] may set: options of the trainer, and of the arithmetic that it names. */
+static bool of_trainer(const char *key)
+{
+    return option_find(train_option_table, key) || arith_with_option(key);
+}
+
 /* Parts a [task T] section into trainer options and, for a user's task, its definition; what both know goes to both. */
 static status split_task(struct reader *r, const struct ini_section *s, bool users, struct grid_task *t,
                          struct key_value **own, int *owns)
@@ -254,7 +260,7 @@ static status split_task(struct reader *r, const struct ini_section *s, bool use
     NEW(rest, r->arena, s->count + 1);
     *owns = 0;
     for (int i = 0; i < s->count; i++) {
-        bool trainer = option_find(train_option_table, s->kv[i].key) != NULL;
+        bool trainer = of_trainer(s->kv[i].key);
         if (trainer) train[t->trains++] = s->kv[i];
         if (!trainer || (users && option_find(usertask_option_table, s->kv[i].key))) rest[(*owns)++] = s->kv[i];
     }
@@ -438,7 +444,7 @@ static status link_sections(struct reader *r)
                 (struct grid_override){s, &r->grid.row[row_index(r, p->row)], task_index(r, p->task)};
         }
         for (int k = 0; p->kind == PART_TRAIN && k < s->count; k++)
-            if (!option_find(train_option_table, s->kv[k].key)) return not_the_trainers(r, s, &s->kv[k]);
+            if (!of_trainer(s->kv[k].key)) return not_the_trainers(r, s, &s->kv[k]);
     }
     return ST_OK;
 }

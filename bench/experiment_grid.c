@@ -119,14 +119,6 @@ static int add_names(const struct option *table, const char **names, int n, int 
     return n;
 }
 
-/* The arithmetic that has an option of this name; NULL: none. */
-static const struct arith *arith_with(const char *key)
-{
-    for (const struct arith *const *a = arith_table; *a; a++)
-        if (option_find((*a)->options, key)) return *a;
-    return NULL;
-}
-
 /* The arithmetic a point asks for; a name that there is not is told when the trainer's options are filled. */
 static const struct arith *arith_asked(const struct point *p)
 {
@@ -135,14 +127,15 @@ static const struct arith *arith_asked(const struct point *p)
     return a ? a : &arith_f32;
 }
 
-static status unknown_setting(const struct cell *c, const struct arith *arith, const struct setting *s)
+static status unknown_setting(const struct point *p, const struct cell *c, const struct arith *arith,
+                              const struct setting *s)
 {
     const char *names[512];
     int n = 0;
-    const struct arith *other = arith_with(s->key);
+    const struct arith *other = arith_with_option(s->key);
     if (other)
-        return fail(ST_USAGE, "%s: '%s' is an option of precision = %s, and the precision here is %s", s->where, s->key,
-                    other->name, arith->name);
+        return fail(ST_USAGE, "%s: '%s' is an option of precision = %s, and row '%s' has precision = %s", s->where,
+                    s->key, other->name, p->row->name, arith->name);
     names[n++] = "method";
     names[n++] = "like";
     names[n++] = "store";
@@ -208,7 +201,7 @@ static status fill_options(struct point *p, struct cell *c)
         if (strcmp(s->key, "store") != 0 && !option_find(m->options, s->key) &&
             !option_find(c->store->options, s->key) && !option_find(arith->options, s->key) &&
             !option_find(train_option_table, s->key))
-            return unknown_setting(c, arith, s);
+            return unknown_setting(p, c, arith, s);
     }
     TRY(fill(p, "training", train_option_table, &c->train));
     /* What a value stands for decides the bits, so that is what the id says. */
@@ -360,7 +353,7 @@ static status check_labels(const struct experiment *e, struct arena *arena)
 
 static bool reserved(const char *name)
 {
-    return option_find(train_option_table, name) || arith_with(name) || strcmp(name, "store") == 0 ||
+    return option_find(train_option_table, name) || arith_with_option(name) || strcmp(name, "store") == 0 ||
            strcmp(name, "method") == 0 || strcmp(name, "like") == 0;
 }
 

@@ -67,5 +67,7 @@ extern const struct arith arith_f32, arith_bf16, arith_dfp;
 extern const struct arith *const arith_table[]; /* all of them; NULL ends it */
 /* NULL: there is none of this name. */
 const struct arith *arith_find(const char *name);
+/* The one whose table has an option of this name; NULL: none. No two have one of the same name. */
+const struct arith *arith_with_option(const char *name);
 
 #endif

@@ -82,3 +82,10 @@ const struct arith *arith_find(const char *name)
         if (strcmp((*a)->name, name) == 0) return *a;
     return NULL;
 }
+
+const struct arith *arith_with_option(const char *name)
+{
+    for (const struct arith *const *a = arith_table; *a; a++)
+        if (option_find((*a)->options, name)) return *a;
+    return NULL;
+}

@@ -574,10 +574,13 @@ int check_every_method(const struct named_check *check, int *done)
         for (int s = 0; store_table[s]; s++)
             for (int model = 0; model < PROBE_MODELS && permitted(method, store_table[s]); model++) {
                 if (!chosen(m, s, model)) continue;
-                struct probe p = {method, probe_options(method), (enum probe_model)model, store_table[s], &arith_f32};
+                struct probe p = {method, probe_options(method), (enum probe_model)model, store_table[s], &arith_f32,
+                                  NULL};
                 failures += check_one(check, &p, done);
                 p.arith = &arith_bf16;
                 if (check->exact && model == (m + s) % PROBE_MODELS) failures += check_one(check, &p, done);
+                p.arith = &arith_dfp;
+                if (check->exact && model == (m + s + 1) % PROBE_MODELS) failures += check_one(check, &p, done);
             }
     }
     return failures;

@@ -90,6 +90,7 @@ status probe_open(const struct probe *p, double dropout, struct session *s)
                                       .method_options = p->options,
                                       .store = p->store,
                                       .arith = p->arith,
+                                      .arith_options = p->arith_options,
                                       .seed = 11,
                                       .total_steps = 2 * PROBE_STEPS};
     return session_open(&spec, s);
@@ -150,6 +151,7 @@ status probe_forward(struct session *s, bool training, bool keep, real *out)
     struct pass pass = {.batch = &batch,
                         .rng = &s->rng,
                         .arith = s->arith,
+                        .arith_options = s->arith_options,
                         .train = training,
                         .keep = keep,
                         .tape = s->tape,
@@ -172,6 +174,7 @@ status probe_loss(struct session *s, bool backward, double *loss)
     struct pass pass = {.batch = &batch,
                         .rng = &s->rng,
                         .arith = s->arith,
+                        .arith_options = s->arith_options,
                         .train = true,
                         .keep = backward,
                         .mode = PASS_CHECK,

@@ -15,6 +15,7 @@ struct probe { /* what is checked */
     enum probe_model model;
     const struct store *store;
     const struct arith *arith; /* NULL: f32 */
+    const void *arith_options; /* NULL: its defaults */
 };
 /* Defaults of the method's options, in memory that lives as long as the process. */
 void *probe_options(const struct method *);

@@ -94,6 +94,39 @@ START_TEST(presets_of_presets)
 }
 END_TEST
 
+/* Its arithmetic is what this preset is: [train], which holds for all rows, does not take it away; the row may. */
+START_TEST(integer_is_full_ft_in_integers)
+{
+    ck_ok(read_rows("integer, written, full_ft", "precision = bf16\n[row written]\nmethod = full_ft\nprecision = dfp\n"
+                                                 "[row integer]\nrounding = stochastic\n"));
+    ck_assert_int_eq(e.cells, 3);
+    ck_assert_ptr_eq(e.cell[0].method, method_find("full_ft"));
+    ck_assert_str_eq(e.cell[0].canon, e.cell[1].canon);
+    ck_assert(says(&e.cell[0], "train.precision=dfp") && says(&e.cell[0], "arith.weight_bits=8"));
+    ck_assert(says(&e.cell[0], "arith.activation_bits=12") && says(&e.cell[0], "arith.gradient_bits=8"));
+    ck_assert(says(&e.cell[0], "arith.rounding=stochastic") && says(&e.cell[0], "arith.eval_scale=example"));
+    ck_assert(says(&e.cell[2], "train.precision=bf16") && !strstr(e.cell[2].canon, "arith."));
+    ck_ok(read_rows("integer", "[row integer]\nprecision = f32\n"));
+    ck_assert(says(&e.cell[0], "train.precision=f32") && !strstr(e.cell[0].canon, "arith."));
+    ck_ok(read_rows("a", "weight_bits = 4, 16\n[row a]\nmethod = lora\nprecision = dfp\n"));
+    ck_assert_int_eq(e.cells, 2);
+    ck_assert_str_eq(e.cell[1].label, "a/cola/1/weight_bits=16");
+    ck_assert(says(&e.cell[1], "arith.weight_bits=16"));
+}
+END_TEST
+
+/* An option of an arithmetic that the row does not have says so, with its place. */
+START_TEST(options_of_another_precision)
+{
+    ck_fails(read_rows("lora", "weight_bits = 8\n"), ST_USAGE,
+             "x.ini:9: 'weight_bits' is an option of precision = dfp, and row 'lora' has precision = f32");
+    ck_fails(read_rows("lora", "[row lora]\nprecision = bf16\nrounding = nearest\n"), ST_USAGE,
+             "x.ini:11: 'rounding' is an option of precision = dfp, and row 'lora' has precision = bf16");
+    ck_fails(read_rows("integer", "weight_bits = 17\n"), ST_USAGE, "weight_bits");
+    ck_fails(read_rows("integer", "[row integer]\nweight_bit = 8\n"), ST_USAGE, "did you mean 'weight_bits'?");
+}
+END_TEST
+
 /* Every preset of the table can be a row, each of its words says something, and it makes steps. */
 START_TEST(every_preset_runs)
 {
@@ -112,13 +145,14 @@ START_TEST(every_preset_runs)
         for (int k = 0; k < p.settings; k++) {
             const char *key = p.setting[k].key, *value = p.setting[k].value;
             bool found = strcmp(key, "store") == 0 && strcmp(c->store->name, value) == 0;
-            static const char *const prefix[] = {"method", "store", "train"};
-            for (int j = 0; j < 3 && !found; j++)
+            static const char *const prefix[] = {"method", "store", "train", "arith"};
+            for (int j = 0; j < 4 && !found; j++)
                 found = says(c, arena_printf(arena, "%s.%s=%s", prefix[j], key, value));
             ck_assert_msg(found, "%s: %s=%s is not in the cell:\n%s", m->name, key, value, c->canon);
         }
         ck_assert_msg(!m->attach && !m->options && !m->flags, "%s: a preset has no hooks of its own", m->name);
-        const struct probe probe = {c->method, c->method_options, PROBE_DEBERTA, c->store, NULL};
+        const struct probe probe = {c->method, c->method_options,      PROBE_DEBERTA,
+                                    c->store,  train_arith(&c->train), c->arith_options};
         ck_ok(probe_open(&probe, 0, &s));
         ck_ok(probe_step(&s, 0, 1, &first));
         ck_ok(probe_step(&s, 1, 1, &second));
@@ -130,4 +164,5 @@ START_TEST(every_preset_runs)
 END_TEST
 
 PG_TESTS(TEST(qlora_is_lora_over_nf4), TEST(rows_win_over_presets), TEST(what_does_not_fit_is_refused),
-         TEST(presets_of_presets), TEST(every_preset_runs))
+         TEST(presets_of_presets), TEST(integer_is_full_ft_in_integers), TEST(options_of_another_precision),
+         TEST(every_preset_runs))

@@ -225,25 +225,26 @@ START_TEST(every_method_goes_on_from_any_step)
 }
 END_TEST
 
-/* Every method in both precisions on every kind of data: killed at a step that a generator chooses or in the evaluation
- * that follows the last one. */
+/* Every method in every precision (dfp by turns of the data) on every kind of data: killed at a step that a generator
+ * chooses or in the evaluation that follows the last one. */
 START_TEST(every_method_goes_on_in_every_precision_on_all_data)
 {
     const struct rng rng = {.seed = 78};
     int runs_made = 0;
     for (int m = 0; method_table[m]; m++)
-        for (int bf16 = 0; bf16 <= 1; bf16++) {
+        for (int a = 0; arith_table[a]; a++) {
             const struct method *method = method_table[m];
             struct record whole;
             struct plan_of_stops p;
             if (method->unavailable || method->preset_of) continue;
+            if (arith_table[a] == &arith_dfp && m % DATA != _i) continue;
             begin();
             make_cell((enum kind)_i, method->name,
-                      arena_printf(arena, "precision = %s\n%s", bf16 ? "bf16" : "f32",
+                      arena_printf(arena, "precision = %s\n%s", arith_table[a]->name,
                                    rest_of(method, store_by_turns(m + _i))));
             run_whole(&whole);
             cell.train.checkpoint_steps = 2;
-            int at = 1 + rng_below(&rng, RNG_DATA, (uint64_t)m, (uint32_t)bf16, (uint32_t)_i, 0, STEPS);
+            int at = 1 + rng_below(&rng, RNG_DATA, (uint64_t)m, (uint32_t)a, (uint32_t)_i, 0, STEPS);
             kill_at(at == STEPS ? "eval" : "train", at);
             finish(&whole, &p);
             if (at == STEPS) ck_assert_int_eq(p.first, 0);

@@ -311,8 +311,8 @@ static void same_logits(const double *want, const float *have, size_t n)
 
 START_TEST(a_saved_adapter_predicts_the_same)
 {
-    static const char *const how[][2] = {{"none", "f32"}, {"full_ft", "f32"},  {"bitfit", "f32"},
-                                         {"lora", "f32"}, {"skeleton", "f32"}, {"lora", "bf16"}};
+    static const char *const how[][2] = {{"none", "f32"},     {"full_ft", "f32"}, {"bitfit", "f32"},  {"lora", "f32"},
+                                         {"skeleton", "f32"}, {"lora", "bf16"},   {"full_ft", "dfp"}, {"lora", "dfp"}};
     char path[4300];
     char dir[4096];
     float *logits;
@@ -420,5 +420,5 @@ END_TEST
 PG_TESTS(TEST(records_a_whole_run), TEST(scores_follow_from_predictions), TEST(the_same_cell_gives_the_same_bits),
          TEST(micro_batches_change_only_rounding), TEST(training_learns), TEST(finished_runs_are_skipped),
          TEST(unreadable_runs_are_kept), TEST(a_failure_replaces_no_result), TEST(divergence_is_recorded),
-         LOOP_TEST(a_saved_adapter_predicts_the_same, 0, 6), TEST(a_warm_start_begins_where_the_other_ended),
+         LOOP_TEST(a_saved_adapter_predicts_the_same, 0, 8), TEST(a_warm_start_begins_where_the_other_ended),
          TEST(the_head_may_have_its_own_rate), TEST(plans))
