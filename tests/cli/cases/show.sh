@@ -5,3 +5,5 @@ peftgrid show method qlora | grep -E 'preset|rank|block'
 peftgrid show experiment | head -n 14
 peftgrid show method lora | grep rank
 peftgrid show train | grep -c ' = '
+peftgrid show precision dfp | grep -E 'bits'
+peftgrid show method integer | grep -E 'preset|bits'
