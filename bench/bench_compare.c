@@ -78,7 +78,8 @@ bool compare_knows(const struct cell *c)
     static const char *const known[] = {"lora", "full_ft", "none"};
     bool method = false;
     for (int i = 0; i < 3; i++) method = method || strcmp(c->method->name, known[i]) == 0;
-    return method && strcmp(c->store->name, "f32") == 0 && c->task->kind == TASK_CLASSES;
+    bool floats = strcmp(c->store->name, "f32") == 0 && c->train.precision != PRECISION_DFP;
+    return method && floats && c->task->kind == TASK_CLASSES;
 }
 
 static json_t *rows_of(const struct batch *b, const int32_t *value)

@@ -19,7 +19,8 @@ struct compare {
 status compare_open(const char *python, const char *script, int batches, const char *folder, struct arena *,
                     struct compare *);
 
-/* Whether the script has a counterpart of the cell's method: lora, full_ft and none with plain weights, on classes. */
+/* Whether the script has a counterpart of the cell's method: lora, full_ft and none with plain weights, not in
+ * integers, on classes. */
 bool compare_knows(const struct cell *);
 /* Appends a batch. */
 status compare_note(json_t *batches, const struct batch *);

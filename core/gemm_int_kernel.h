@@ -5,7 +5,8 @@
 
 #define INLINE static inline __attribute__((always_inline))
 
-/* A vector of sums, how many of them there are, and how many rows of two vectors the registers hold. */
+/* A vector of sums, and how many rows of two of them are computed together: as many as the compiler keeps in registers,
+ * where it loads ahead. */
 #if defined(__AVX512F__)
 #include <immintrin.h>
 typedef __m512i words;
@@ -18,7 +19,7 @@ enum { WIDTH = 16, ROWS = 8, WIDE_ROWS = 4 };
 #elif defined(__AVX2__)
 #include <immintrin.h>
 typedef __m256i words;
-enum { WIDTH = 8, ROWS = 6, WIDE_ROWS = 3 };
+enum { WIDTH = 8, ROWS = 4, WIDE_ROWS = 3 };
 #define WORDS(operation, ...) _mm256_##operation(__VA_ARGS__)
 #define WORDS_LOAD(p) _mm256_loadu_si256((const __m256i *)(const void *)(p))
 #define WORDS_STORE(p, x) _mm256_storeu_si256((__m256i *)(void *)(p), x)

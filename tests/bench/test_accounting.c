@@ -4,6 +4,7 @@
 #include <math.h>
 #include "bench/adapter.h"
 #include "bench/bops_record.h"
+#include "core/arith_dfp.h"
 #include "core/file.h"
 #include "core/jsonfile.h"
 
@@ -121,6 +122,38 @@ START_TEST(bits_enter_where_the_rule_says)
     ck_assert_double_eq_tol(b.attention / want, 1, 1e-12);
     ck_assert_double_eq_tol(b.encoder - b.attention, 1024 * 9 * d * d * l, 1);
     session_close(&s);
+}
+END_TEST
+
+/* precision = dfp: all linear layers at the integers' bits, attention's products and adapters in single precision; the
+ * same by the form that is carried to another model, and in a trace, which then has all linear layers. */
+START_TEST(integers_enter_in_every_layer)
+{
+    const double d = 768, l = 20, e = 512, tokens = 3 * l + 2 * e;
+    const struct dfp_options options = {.weight_bits = 6, .activation_bits = 10, .gradient_bits = 8};
+    for (int rank = 0; rank <= 8; rank += 8) {
+        struct session s;
+        struct site_forms forms;
+        struct trace trace;
+        open_lora(rank, "qkv", &s);
+        s.arith = &arith_dfp;
+        s.arith_options = &options;
+        const struct session_variant v = {&s, 0};
+        const struct bops_form form = bops_of_session(&v);
+        struct bops b = bops_count(s.model, &form, l, e, NULL, NULL);
+        double attention = 6 * 10 * d * d * tokens + 32 * 32 * (2 * l * l * d + 2 * l * e * d + 2 * rank * d * tokens);
+        ck_assert_double_eq_tol(b.attention / attention, 1, 1e-12);
+        ck_assert_double_eq_tol((b.encoder - b.attention) / (6 * 10 * 9 * d * d * l), 1, 1e-12);
+        ck_ok(session_forms(&s, 0, arena, &forms));
+        forms.onto = 1;
+        const struct bops_form carried = bops_carried(&forms);
+        ck_assert_double_eq(bops_count(s.model, &carried, l, e, NULL, NULL).encoder, b.encoder);
+        ck_ok(trace_init(&trace, arena, &s, 1));
+        trace_add(&trace, &s, 0);
+        ck_assert_int_eq(trace.sites, 8); /* six of the layer, pooler and classifier */
+        for (int i = 0; i < trace.sites; i++) ck_assert(trace.report[i].bits_w == 6 && trace.report[i].bits_x == 10);
+        session_close(&s);
+    }
 }
 END_TEST
 
@@ -253,5 +286,6 @@ START_TEST(shapes_survive_in_records)
 END_TEST
 
 PG_TESTS(TEST(counts_follow_the_formulas), TEST(operations_equal_the_reference), TEST(bits_enter_where_the_rule_says),
-         TEST(the_published_percentages), TEST(methods_need_the_published_operations), TEST(the_share_of_attention),
-         TEST(forms_are_carried_by_depth), TEST(shapes_survive_in_records))
+         TEST(integers_enter_in_every_layer), TEST(the_published_percentages),
+         TEST(methods_need_the_published_operations), TEST(the_share_of_attention), TEST(forms_are_carried_by_depth),
+         TEST(shapes_survive_in_records))

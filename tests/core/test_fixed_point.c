@@ -48,14 +48,13 @@ static void compare(const struct fixed_source *s, int bits, const struct fixed_g
     want.scale = arena_alloc(arena, sizeof *want.scale * (size_t)s->rows);
     fixed_map_reference(s, bits, groups, how, &want);
     for (int r = 0; r < s->rows; r++) {
-        ck_assert_msg(got.scale[r].lost == want.scale[r].lost && got.scale[r].exponent == want.scale[r].exponent,
-                      "%s, %d bits: scale of row %d is 2^%d, want 2^%d", what, bits, r, got.scale[r].exponent,
-                      want.scale[r].exponent);
-        for (int c = 0; c < s->cols; c++) {
-            int i = r * s->cols + c;
-            ck_assert_msg(got.m[i] == want.m[i], "%s, %d bits, %d x %d: element (%d, %d) is %d, want %d", what, bits,
-                          s->rows, s->cols, r, c, got.m[i], want.m[i]);
-        }
+        if (got.scale[r].lost != want.scale[r].lost || got.scale[r].exponent != want.scale[r].exponent)
+            ck_abort_msg("%s, %d bits: scale of row %d is 2^%d, want 2^%d", what, bits, r, got.scale[r].exponent,
+                         want.scale[r].exponent);
+        for (int i = r * s->cols; i < (r + 1) * s->cols; i++)
+            if (got.m[i] != want.m[i])
+                ck_abort_msg("%s, %d bits, %d x %d: element %d is %d, want %d", what, bits, s->rows, s->cols, i,
+                             got.m[i], want.m[i]);
     }
     arena_reset(arena, mark);
 }
@@ -93,7 +92,8 @@ START_TEST(every_class_is_the_definition)
     enum cpu_class class = (enum cpu_class)(_i / KINDS);
     setup();
     if (!cpu_has(class)) {
-        printf("SKIP fixed point by kernels of class %s: this machine lacks it\n", cpu_class_name(class));
+        if (kind == NORMAL)
+            printf("SKIP fixed point by kernels of class %s: this machine lacks it\n", cpu_class_name(class));
         return;
     }
     ck_ok(cpu_force(class));
@@ -202,8 +202,8 @@ START_TEST(unbiased)
         struct fixed_rounding how = {&rng, (uint64_t)(step / 4), step % 4, 99};
         struct arena_mark mark = arena_mark(arena);
         struct fixed_tensor t;
-        ck_ok(fixed_map(&s, 6, &together, &how, arena, &t));
-        ck_assert_int_eq(t.scale[0].exponent, 2 - 4);
+        if (fixed_map(&s, 6, &together, &how, arena, &t) != ST_OK || t.scale[0].exponent != 2 - 4)
+            ck_abort_msg("the scale is 2^%d", t.scale[0].exponent);
         for (int c = 0; c < COLS; c++) sum[c] += t.m[c];
         arena_reset(arena, mark);
     }
@@ -237,7 +237,7 @@ START_TEST(independent_draws)
         ck_ok(fixed_map(&s, 4, &together, &how[f], arena, &t)); /* scale 1 */
         if (f == 0) memcpy(first, t.m, sizeof first);
         for (int i = 1; i < N; i++) {
-            ck_assert(t.m[i] == 1 || t.m[i] == 2);
+            if (t.m[i] != 1 && t.m[i] != 2) ck_abort_msg("1.5 becomes %d", t.m[i]);
             up += t.m[i] == 2;
             same += t.m[i] == first[i];
             columns += t.m[i] == t.m[i - 1];

@@ -73,9 +73,10 @@ static void check(const struct shape *s)
     out.c = want;
     gemm_int_reference(s->m, s->n, s->k, a, b, &out);
     for (size_t i = 0; i < size; i++)
-        ck_assert_msg(got[i] == want[i], "%d x %d x %d, %d and %d bits, %s%s%s: element (%zu, %zu) is %.9g, want %.9g",
-                      s->m, s->n, s->k, s->bits_a, s->bits_b, s->ta ? "A' " : "", s->tb ? "B' " : "",
-                      s->accumulate ? "+=" : "", i / (size_t)ldc, i % (size_t)ldc, (double)got[i], (double)want[i]);
+        if (got[i] != want[i])
+            ck_abort_msg("%d x %d x %d, %d and %d bits, %s%s%s: element (%zu, %zu) is %.9g, want %.9g", s->m, s->n,
+                         s->k, s->bits_a, s->bits_b, s->ta ? "A' " : "", s->tb ? "B' " : "", s->accumulate ? "+=" : "",
+                         i / (size_t)ldc, i % (size_t)ldc, (double)got[i], (double)want[i]);
     arena_reset(arena, mark);
 }
 
