@@ -337,9 +337,9 @@ status run_list_read(const char *place, const char *metric, int details, struct 
 
 const char *canon_value(const char *canon, const char *key, struct arena *arena)
 {
-    static const char *const prefix[] = {"", "method.", "store.", "train."};
+    static const char *const prefix[] = {"", "method.", "store.", "arith.", "train."};
     size_t k = strlen(key);
-    for (int p = 0; p < 4; p++) {
+    for (int p = 0; p < 5; p++) {
         size_t b = strlen(prefix[p]);
         for (const char *line = canon; *line; line += strcspn(line, "\n"), line += *line == '\n')
             if (strncmp(line, prefix[p], b) == 0 && strncmp(line + b, key, k) == 0 && line[b + k] == '=') {

@@ -124,7 +124,7 @@ const struct schema_item schema_table[] = {
 
     /* ---- trace ---- */
     {"trace/steps", ITEM_INTS, "times", "steps", "when ranks and bits were looked at", NEED_NOTHING},
-    {"trace/sites", ITEM_STRINGS, "sites", "", "sites the method attached something to", NEED_NOTHING},
+    {"trace/sites", ITEM_STRINGS, "sites", "", "sites the method attached something to, and linear layers in integers", NEED_NOTHING},
     {"trace/operands", ITEM_STRINGS, "operands", "", "names of the bit columns: w, x, a, b, e, qa, qe, out", NEED_NOTHING},
     {"trace/{}/rank", ITEM_INTS, "times x sites", "", "rank of each site; 0: no low-rank part", NEED_NOTHING},
     {"trace/{}/rank_max", ITEM_INTS, "times x sites", "", "rank the site was given room for", NEED_NOTHING},
