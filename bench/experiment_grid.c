@@ -295,11 +295,14 @@ static status sorted_lines(const char *lines, struct arena *arena, const char **
 
 static status canonical_lines(const struct point *p, const struct cell *c, struct text *t)
 {
+    const struct arith *arith = train_arith(&c->train);
     TRY(text_printf(t, "numerics=%d\nmethod=%s\nstore=%s\ntask=%s\nseed=%lld\n", NUMERICS_VERSION, c->method->name,
                     c->store->name, c->task->name, c->seed));
     TRY(option_canonical(c->method->options, c->method_options, "method", t));
     TRY(option_canonical(c->store->options, c->store_options, "store", t));
-    TRY(option_canonical(train_arith(&c->train)->options, c->arith_options, "arith", t));
+    TRY(option_canonical(arith->options, c->arith_options, "arith", t));
+    if (arith->batch_matters && arith->batch_matters(c->arith_options))
+        TRY(text_printf(t, "train.eval_batch=%d\n", c->train.eval_batch));
     TRY(option_canonical(train_option_table, &c->train, "train", t));
     return text_put(t, p->task->definition);
 }

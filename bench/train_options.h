@@ -19,7 +19,8 @@ struct train_options {
     int steps;       /* optimiser steps; 0: from epochs */
     int batch;       /* examples in an optimiser step (all micro-batches together) */
     int micro_batch; /* examples in one forward pass; 0: batch. The loss is the mean over the whole step's examples, so
-                        the result does not depend on it but for rounding */
+                        the result does not depend on it but for rounding (in integers, whose scales are those of a
+                        pass, it does) */
     int eval_batch;
     int max_len;            /* 0: the task's default */
     int max_train, max_dev; /* first n examples; 0: all */

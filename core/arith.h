@@ -37,6 +37,8 @@ struct arith {
     size_t option_size;
     /* Bits of what its base layers multiply, for the accounting; NULL: 32 and 32. */
     void (*operand_bits)(const void *options, int *weight, int *activation);
+    /* Whether an evaluation depends on what is in its batch; NULL: never. */
+    bool (*batch_matters)(const void *options);
     int whole_table; /* needs all rows of a relative table in a call, also those no token pair uses (per-tensor scales)
                       */
     /* after: what is done to y and to dx when they are complete (gemm.h); NULL: nothing */

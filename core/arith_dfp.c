@@ -155,6 +155,11 @@ static void operand_bits(const void *opts, int *weight, int *activation)
     *activation = o->activation_bits;
 }
 
+static bool batch_matters(const void *opts)
+{
+    return ((const struct dfp_options *)opts)->eval_scale == EVAL_BATCH;
+}
+
 const struct arith arith_dfp = {
     .name = "dfp",
     .summary = "linear layers in integers with one scale a tensor (dynamic fixed point); all else as f32",
@@ -162,6 +167,7 @@ const struct arith arith_dfp = {
     .options = options,
     .option_size = sizeof(struct dfp_options),
     .operand_bits = operand_bits,
+    .batch_matters = batch_matters,
     .whole_table = 1,
     .linear = dfp_linear,
     .linear_dx = dfp_linear_dx,

@@ -108,6 +108,8 @@ START_TEST(integer_is_full_ft_in_integers)
     ck_assert(says(&e.cell[2], "train.precision=bf16") && !strstr(e.cell[2].canon, "arith."));
     ck_ok(read_rows("integer", "[row integer]\nprecision = f32\n"));
     ck_assert(says(&e.cell[0], "train.precision=f32") && !strstr(e.cell[0].canon, "arith."));
+    ck_ok(read_rows("integer", "eval_batch = 7\n[row integer]\neval_scale = example, batch\n"));
+    ck_assert(!strstr(e.cell[0].canon, "eval_batch") && says(&e.cell[1], "train.eval_batch=7")); /* it decides bits */
     ck_ok(read_rows("a", "weight_bits = 4, 16\n[row a]\nmethod = lora\nprecision = dfp\n"));
     ck_assert_int_eq(e.cells, 2);
     ck_assert_str_eq(e.cell[1].label, "a/cola/1/weight_bits=16");
