@@ -155,7 +155,7 @@ END_TEST
 START_TEST(lost_rows)
 {
     enum { M = 20, N = 5, K = 4 };
-    real c[M * N], bias[N] = {0};
+    real c[M * N] = {0}, bias[N] = {0};
     struct fixed_power scale[M];
     setup();
     for (int i = 0; i < M; i++) scale[i] = fixed_power((struct fixed_scale){0, i == 7}, (struct fixed_scale){0, false});
@@ -182,7 +182,7 @@ END_TEST
 
 START_TEST(no_memory)
 {
-    real c[4];
+    real c[4] = {0};
     const struct fixed_power one[2] = {{{1, 1}}, {{1, 1}}};
     setup();
     struct gemm_int_in a = {mantissas(6, 8), 2, true, 8}, b = {mantissas(6, 8), 2, false, 8};
