@@ -4,6 +4,7 @@
 #include <float.h>
 #include <math.h>
 #include <string.h>
+#include "core/packed_codes.h"
 #include "core/parallel.h"
 #include "core/row_kernels.h"
 
@@ -105,47 +106,12 @@ int nf_nearest(const float *threshold, int n, float x)
 
 size_t nf_code_bytes(const struct nf *q)
 {
-    return (q->size * (size_t)q->format.bits + 7) / 8;
-}
-
-/* Codes are zero before. A code may reach over into the next byte. */
-static void put_code(struct nf *q, size_t i, int code)
-{
-    size_t bit = i * (size_t)q->format.bits;
-    unsigned two = (unsigned)code << (16 - bit % 8 - (size_t)q->format.bits);
-    q->code[bit / 8] |= (uint8_t)(two >> 8);
-    if (two & 0xff) q->code[bit / 8 + 1] |= (uint8_t)two;
+    return codes_bytes(q->size, q->format.bits);
 }
 
 int nf_code(const struct nf *q, size_t i)
 {
-    size_t bits = (size_t)q->format.bits, bit = i * bits, inside = bit % 8;
-    unsigned two = (unsigned)q->code[bit / 8] << 8;
-    if (inside + bits > 8) two |= q->code[bit / 8 + 1];
-    return (int)(two >> (16 - inside - bits) & ((1u << bits) - 1));
-}
-
-static void unpack_nibbles(const uint8_t *restrict packed, size_t first, int n, uint8_t *restrict code)
-{
-    packed += first / 2;
-    if (first % 2 && n > 0) {
-        *code++ = *packed++ & 15;
-        n--;
-    }
-    for (int i = 0; i < n / 2; i++) {
-        code[2 * i] = packed[i] >> 4;
-        code[2 * i + 1] = packed[i] & 15;
-    }
-    if (n % 2) code[n - 1] = packed[n / 2] >> 4;
-}
-
-static void unpack(const struct nf *q, size_t first, int n, uint8_t *code)
-{
-    if (q->format.bits == 4) {
-        unpack_nibbles(q->code, first, n, code);
-        return;
-    }
-    for (int i = 0; i < n; i++) code[i] = (uint8_t)nf_code(q, first + (size_t)i);
+    return code_get(q->code, q->format.bits, i);
 }
 
 /* ---- from codes to values ---- */
@@ -165,7 +131,7 @@ void nf_values(const struct nf *q, size_t first, int n, real *out)
     while (n > 0) {
         int some = n < (int)sizeof code ? n : (int)sizeof code;
         if ((size_t)some > left) some = (int)left;
-        unpack(q, first, some, code);
+        codes_unpack(q->code, q->format.bits, first, some, code);
         kernels->levels(code, some, q->level, nf_absmax(q, block), out);
         first += (size_t)some, out += some, n -= some, left -= (size_t)some;
         if (left == 0) block++, left = length;
@@ -234,7 +200,8 @@ static status quantize_run(const struct blocks *job, size_t from)
         int n = rest < (size_t)q->format.block ? (int)rest : q->format.block;
         TRY(read_block(job->w, first, n, values, x));
         job->absmax[b] = take_ratios(x, n);
-        for (int i = 0; i < n; i++) put_code(q, first + (size_t)i, nf_nearest(job->t.threshold, job->t.levels, x[i]));
+        for (int i = 0; i < n; i++)
+            code_put(q->code, q->format.bits, first + (size_t)i, nf_nearest(job->t.threshold, job->t.levels, x[i]));
     }
     return ST_OK;
 }

@@ -3,6 +3,7 @@
 
 #include <limits.h>
 #include <string.h>
+#include "core/small_floats.h"
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "weight files are little-endian and are used in place");
 
@@ -32,27 +33,15 @@ static double load_bool(const unsigned char *p)
 static double load_bf16(const unsigned char *p)
 {
     uint16_t h;
-    float f;
     memcpy(&h, p, sizeof h);
-    uint32_t bits = (uint32_t)h << 16;
-    memcpy(&f, &bits, sizeof f);
-    return (double)f;
+    return (double)bf16_value(h);
 }
 
-/* IEEE half: sign, 5 bits of exponent, 10 of fraction. Every half is a float exactly. */
 static double load_f16(const unsigned char *p)
 {
     uint16_t h;
     memcpy(&h, p, sizeof h);
-    uint32_t sign = (uint32_t)(h & 0x8000) << 16, exponent = (h >> 10) & 31, fraction = h & 1023, bits;
-    float f;
-    if (exponent == 0) { /* zero or subnormal: fraction * 2^-24 */
-        double v = (double)fraction / 16777216.0;
-        return sign ? -v : v;
-    }
-    bits = sign | (exponent == 31 ? 0x7F800000u : (exponent + 112) << 23) | fraction << 13;
-    memcpy(&f, &bits, sizeof f);
-    return (double)f;
+    return (double)f16_value(h);
 }
 
 static const struct {
@@ -176,34 +165,6 @@ status tensor_to_f64(const struct tensor *t, double *out, size_t n)
     TRY(check_room(t, n));
     tensor_each_row(t, row_to_f64, &(struct sink){.load = types[t->dtype].load, .d = out});
     return ST_OK;
-}
-
-/* Rounds the low bits of v away: to nearest, ties to even. */
-static uint32_t round_off(uint32_t v, int bits)
-{
-    uint32_t half = 1u << (bits - 1);
-    return (v + half - 1 + (v >> bits & 1)) >> bits;
-}
-
-static uint16_t bf16_of(float f)
-{
-    uint32_t v;
-    memcpy(&v, &f, sizeof v);
-    if ((v & 0x7FFFFFFFu) > 0x7F800000u) return (uint16_t)(v >> 16 | 0x40); /* NaN: rounding could make it infinite */
-    return (uint16_t)round_off(v, 16);
-}
-
-static uint16_t f16_of(float f)
-{
-    uint32_t v;
-    memcpy(&v, &f, sizeof v);
-    uint32_t sign = v >> 16 & 0x8000, magnitude = v & 0x7FFFFFFFu;
-    if (magnitude > 0x7F800000u) return (uint16_t)(sign | 0x7E00);
-    if (magnitude >= 0x477FF000u) return (uint16_t)(sign | 0x7C00); /* 65520 and more round to infinity */
-    if (magnitude >= 0x38800000u) return (uint16_t)(sign | round_off(magnitude - 0x38000000u, 13));
-    if (magnitude < 0x33000000u) return (uint16_t)sign;      /* below 2^-25: zero */
-    uint32_t fraction = (magnitude & 0x7FFFFFu) | 0x800000u; /* subnormal: in units of 2^-24 */
-    return (uint16_t)(sign | round_off(fraction, 126 - (int)(magnitude >> 23)));
 }
 
 status floats_store(enum dtype d, const float *x, size_t n, void *out)
