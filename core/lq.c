@@ -204,19 +204,26 @@ static int length_of(const struct lq *q, size_t block)
     return rest < (size_t)q->config.block ? (int)rest : q->config.block;
 }
 
+/* The largest size is the same in any order: lanes let the compiler use vectors. */
+static real largest_of(const real *x, int n)
+{
+    enum { LANES = 8 };
+    real most[LANES] = {0};
+    for (int i = 0; i < n; i += LANES)
+        for (int k = 0; k < LANES && k < n - i; k++) {
+            real size = x[i + k] < 0 ? -x[i + k] : x[i + k];
+            most[k] = size > most[k] ? size : most[k];
+        }
+    for (int k = 1; k < LANES; k++) most[0] = most[k] > most[0] ? most[k] : most[0];
+    return most[0];
+}
+
 static void measure_run(void *ctx, int run, int thread)
 {
     const struct filling *f = ctx;
     (void)thread;
-    for (size_t b = (size_t)run * RUN; b < f->q->blocks && b < ((size_t)run + 1) * RUN; b++) {
-        const real *x = f->x + b * (size_t)f->q->config.block;
-        real most = 0;
-        for (int i = 0, n = length_of(f->q, b); i < n; i++) {
-            real size = x[i] < 0 ? -x[i] : x[i];
-            most = size > most ? size : most;
-        }
-        f->scale[b] = (float)most;
-    }
+    for (size_t b = (size_t)run * RUN; b < f->q->blocks && b < ((size_t)run + 1) * RUN; b++)
+        f->scale[b] = (float)largest_of(f->x + b * (size_t)f->q->config.block, length_of(f->q, b));
 }
 
 static void fill_scales(const struct filling *f)
@@ -240,12 +247,30 @@ static void fill_scales(const struct filling *f)
     }
 }
 
-/* Number of thresholds strictly below x, without a branch, which nobody could predict. */
-static int nearest(const double *threshold, int n, double x)
+/* The largest real that is not above t: x > t and x > real_below(t) are the same for every real x. */
+static real real_below(double t)
 {
-    int code = 0;
-    for (int step = n / 2; step > 0; step /= 2) code += step & -(x > threshold[code + step - 1]);
-    return code;
+    real x = (real)t;
+    return (double)x > t ? (real)nextafterf((float)x, -INFINITY) : x;
+}
+
+/* Codes of one block: the number of thresholds below x / scale. Threshold times scale is exact in double (25 and 24
+ * bits), so no division can round a ratio onto a threshold or off it. */
+static void look_for(const double *threshold, int levels, double scale, const real *x, int n, uint8_t *code)
+{
+    real bound[LEVELS_MAX - 1];
+    for (int k = 0; k + 1 < levels; k++) bound[k] = real_below(threshold[k] * scale);
+    if (levels <= TABLE) { /* counting them all is something for vectors */
+        memset(code, 0, (size_t)n);
+        for (int k = 0; k + 1 < levels; k++)
+            for (int i = 0; i < n; i++) code[i] = (uint8_t)(code[i] + (x[i] > bound[k]));
+        return;
+    }
+    for (int i = 0; i < n; i++) {
+        int c = 0;
+        for (int step = levels / 2; step > 0; step /= 2) c += step & -(x[i] > bound[c + step - 1]);
+        code[i] = (uint8_t)c;
+    }
 }
 
 static void fill_run(void *ctx, int run, int thread)
@@ -253,14 +278,17 @@ static void fill_run(void *ctx, int run, int thread)
     const struct filling *f = ctx;
     struct lq *q = f->q;
     int levels = 1 << q->config.bits;
+    uint8_t code[LQ_BLOCK_MAX];
     (void)thread;
     for (size_t b = (size_t)run * RUN; b < q->blocks && b < ((size_t)run + 1) * RUN; b++) {
         size_t first = b * (size_t)q->config.block;
-        double scale = (double)lq_scale(q, b);
-        for (int i = 0, n = length_of(q, b); i < n; i++) {
-            double ratio = scale > 0 ? (double)f->x[first + (size_t)i] / scale : 0;
-            code_put(q->code, q->config.bits, first + (size_t)i, nearest(f->threshold, levels, ratio));
-        }
+        int n = length_of(q, b);
+        float scale = lq_scale(q, b);
+        if (scale > 0)
+            look_for(f->threshold, levels, (double)scale, f->x + first, n, code);
+        else
+            memset(code, levels / 2 - 1, (size_t)n); /* the level 0 */
+        codes_pack(q->code, q->config.bits, first, n, code);
     }
 }
 

@@ -11,10 +11,10 @@
  *     code       = number of thresholds below x / scale        value = level[code] * scale, rounded to float
  *
  * Levels are those of the construction in METHODS 3.5 as floats, thresholds their midpoints; a ratio on a threshold
- * goes down. The codes of elements are looked up with the scale as it will be read, not with the one it came from. A
- * scale of 0 gives zeros. What is computed on the way is computed in double: + - * /, rounding and comparisons, so that
- * codes are the same everywhere. (bitsandbytes, core/nf4.h, takes the mean for least and a map of its own for the scale
- * codes.)
+ * goes down, and no rounding of ratios comes in between. The codes of elements are looked up with the scale as it will
+ * be read, not with the one it came from. A scale of 0 gives zeros. What is computed on the way is computed in double:
+ * + - * /, rounding and comparisons, so that codes are the same everywhere. (bitsandbytes, core/nf4.h, takes the mean
+ * for least and a map of its own for the scale codes.)
  *
  * A parameter costs bits + scale_bits / block + w / (block scale_block) bits, w = 32 or 16; `least` is one more float a
  * matrix. That is what lies in memory: everything is packed (core/packed_codes.h), products dequantise tiles. */

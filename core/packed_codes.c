@@ -40,3 +40,17 @@ void codes_unpack(const uint8_t *packed, int bits, size_t first, int n, uint8_t 
     else
         for (int i = 0; i < n; i++) code[i] = (uint8_t)code_get(packed, bits, first + (size_t)i);
 }
+
+/* Eight of any width are whole bytes. */
+void codes_pack(uint8_t *packed, int bits, size_t first, int n, const uint8_t *code)
+{
+    int i = 0;
+    for (; i < n && (first + (size_t)i) % 8; i++) code_put(packed, bits, first + (size_t)i, code[i]);
+    uint8_t *to = packed + (first + (size_t)i) / 8 * (size_t)bits;
+    for (; i + 8 <= n; i += 8, to += bits) {
+        uint64_t all = 0;
+        for (int k = 0; k < 8; k++) all = all << bits | code[i + k];
+        for (int k = 0; k < bits; k++) to[k] = (uint8_t)(all >> (8 * (bits - 1 - k)));
+    }
+    for (; i < n; i++) code_put(packed, bits, first + (size_t)i, code[i]);
+}

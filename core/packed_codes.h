@@ -29,7 +29,8 @@ static inline int code_get(const uint8_t *packed, int bits, size_t i)
     return (int)(two >> (16 - inside - width) & ((1u << width) - 1));
 }
 
-/* Codes first .. first+n-1, one a byte. */
+/* Codes first .. first+n-1, one a byte. Those that are put must be zero before. */
+void codes_pack(uint8_t *packed, int bits, size_t first, int n, const uint8_t *code);
 void codes_unpack(const uint8_t *packed, int bits, size_t first, int n, uint8_t *code);
 
 #endif

@@ -4,6 +4,7 @@
 
 #include "core/cpu.h"
 #include "core/gemm.h"
+#include "core/lq_decompose.h"
 #include "core/ops.h"
 #include "core/rng.h"
 #include "core/sha256.h"
@@ -80,6 +81,25 @@ static void probabilities(void)
     softmax_rows_backward(&x, &g, 0.37);
 }
 
+/* Large enough for drawn subspaces; factors, errors and the first values of Q. */
+static void decomposition(void)
+{
+    enum { OUT = 130, IN = 110, RANK = 6 };
+    const struct lq_form form = {{3, 8, LQ_BF16, 64, 16}, RANK, 100, NULL, LQ_LAST};
+    struct arena *arena = arena_new("a decomposition");
+    ck_assert_ptr_nonnull(arena);
+    real *w = arena_alloc(arena, sizeof *w * OUT * IN);
+    struct lq_parts p;
+    ck_assert_ptr_nonnull(w);
+    normal("w", w, OUT * IN);
+    ck_ok(lq_decompose(w, OUT, IN, &form, arena, &p));
+    memcpy(a, p.l1, sizeof *a * OUT * RANK);
+    memcpy(b, p.l2, sizeof *b * RANK * IN);
+    memcpy(c, p.errors, sizeof *p.errors * (size_t)p.iterations);
+    lq_values(&p.q, 0, N, d);
+    arena_free(arena);
+}
+
 static const struct {
     const char *name;
     void (*run)(void);
@@ -89,6 +109,7 @@ static const struct {
     {"products", products, "57bb925de4dc4693a6819b019d6990c8546b0c248349d3bd9e38492d86bb436d"},
     {"norms", norms, "c1bf2394fa84971d3c714c73e7f133eba48d64cbbf880feb5879fb86988fa2b7"},
     {"activations", activations, "ad0c070e5b40632e6eb86e04a7cb31cd485c0e3c0c43ace2fab5e03a7b900891"},
+    {"decomposition", decomposition, "f93bd8f08b84c5789ecc7d2ebcd9da5398f67530615182a4238b6facab9826e1"},
     {"probabilities", probabilities, "af028a2352b702beabb53785b1bfdd4af757d70f63d644a4f18bb564d0630833"},
 };
 

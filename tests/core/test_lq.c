@@ -64,9 +64,11 @@ static struct naive naive_quantize(const real *x, size_t n, const struct lq_conf
     for (size_t i = 0; i < n; i++) s[i / block] = fmaxf(s[i / block], (float)fabs((double)x[i]));
     naive_scales(&v, c, s, blocks);
     for (size_t i = 0; i < n; i++) {
-        double scale = (double)v.scale[i / block], ratio = scale > 0 ? (double)x[i] / scale : 0;
-        for (int k = 1; k < 1 << c->bits; k++)
-            if (ratio > ((double)(float)exact[k - 1] + (double)(float)exact[k]) / 2) v.code[i] = k;
+        long double scale = (long double)v.scale[i / block];
+        for (int k = 1; k < 1 << c->bits; k++) {
+            long double threshold = ((long double)(float)exact[k - 1] + (long double)(float)exact[k]) / 2;
+            if ((scale > 0 ? (long double)x[i] : 0) > threshold * scale) v.code[i] = k;
+        }
         float value = (float)exact[v.code[i]] * v.scale[i / block];
         v.value[i] = value;
     }

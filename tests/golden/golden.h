@@ -113,6 +113,7 @@ check_fn check_trajectory;   /* ctx: struct trajectory_form * */
 check_fn check_adapter;      /* an adapter folder of the peft library */
 check_fn check_nf4_matrices; /* NormalFloat: tables, codes, scales and values of matrices */
 check_fn check_nf4_base;     /* the same of a model's linear layers, through the store */
+check_fn check_lq;           /* decompositions of LQ-LoRA and its integer programs */
 check_fn check_metrics;
 check_fn check_schedules;
 check_fn check_accounting;    /* parameters and bit operations of a shape */

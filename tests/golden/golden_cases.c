@@ -84,9 +84,12 @@ static status run_method(struct suite *s, const char *name, const char *dir)
     bool counts = json_object_get(info, "bops_32bit") != NULL;
     bool bits = json_object_get(info, "hard_concrete") != NULL, maps = json_object_get(info, "maps") != NULL;
     bool integers = trained && json_object_get(json_object_get(info, "bits"), "gradients");
+    bool lq = json_object_get(info, "ilp") && json_object_get(info, "results");
     json_decref(info);
     if (bits)
         suite_run(s, name, dir, check_bayesian_bits, NULL);
+    else if (lq)
+        suite_run(s, name, dir, check_lq, NULL);
     else if (counts)
         suite_run(s, name, dir, check_accounting, NULL);
     else if (rates)
