@@ -197,11 +197,22 @@ static int place_of(const struct registry *reg, const struct param *p)
     return i;
 }
 
+/* Whether the method has put something made of this weight in its place. */
+static bool was_taken(const struct session *s, const struct param *p)
+{
+    for (int i = 0; i < s->run.sites; i++)
+        if (s->run.site[i]->weight == p && s->run.site[i]->own_weight) return true;
+    return false;
+}
+
 static status load_tensor(struct loading *l, const struct tensor *t)
 {
     bool transpose;
     if (adapter_ignores(t->name)) return ST_OK;
     struct param *p = find_target(l, t->name, &transpose);
+    FAIL_IF(p && was_taken(l->s, p), ST_UNSUPPORTED,
+            "%s: tensor '%s' is a base weight, but method %s has already made its own of the model's", t->file, t->name,
+            l->s->run.method->name);
     FAIL_IF(!p || p->cls == P_CONST, ST_INPUT, "%s: tensor '%s' belongs to nothing in this model with method %s",
             t->file, t->name, l->s->run.method->name);
     if (!shape_fits(t, p, transpose)) {
@@ -233,7 +244,8 @@ static status renew_weights(struct session *s)
 {
     for (int i = 0; i < s->run.sites; i++) {
         struct site *site = s->run.site[i];
-        if (site->weight && site->weight->data) site->w = wsrc_dense(site->weight->data, site->out, site->in);
+        if (site->weight && site->weight->data && !site->own_weight)
+            site->w = wsrc_dense(site->weight->data, site->out, site->in);
     }
     return model_build_stores(s->model, s->store, s->store_options);
 }

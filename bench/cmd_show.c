@@ -14,6 +14,7 @@ static const struct {
     {METHOD_IDENTITY_INIT, "at the first step the model computes what the base computes"},
     {METHOD_NEEDS_WEIGHT, "looks at the base weights when it is attached"},
     {METHOD_TRAINS_BASE, "trains base weights (store = f32 only)"},
+    {METHOD_OWNS_WEIGHTS, "keeps the base weights itself (store = f32 only)"},
     {METHOD_WHOLE_TABLE, "needs all rows of relative-position tables"},
     {METHOD_OBSERVES, "takes ranges from the first batch before it trains"},
     {METHOD_HIDDEN, "a teaching copy"},

@@ -210,10 +210,10 @@ static status fill_options(struct point *p, struct cell *c)
     TRY(fill_new(p, "the method", m->options, m->option_size, &c->method_options));
     TRY(fill_new(p, "the store", c->store->options, c->store->option_size, &c->store_options));
     TRY(fill_new(p, "the arithmetic", arith->options, arith->option_size, &c->arith_options));
-    FAIL_IF((m->flags & METHOD_TRAINS_BASE) && strcmp(c->store->name, "f32") != 0, ST_USAGE,
-            "%s: row '%s': method %s trains base weights and needs store = f32, not %s",
+    FAIL_IF((m->flags & METHOD_PLAIN_STORE) && strcmp(c->store->name, "f32") != 0, ST_USAGE,
+            "%s: row '%s': method %s %s base weights and needs store = f32, not %s",
             setting_find(p, "store") < 0 ? p->spec->path : p->set[setting_find(p, "store")].where, p->row->name,
-            m->name, c->store->name);
+            m->name, m->flags & METHOD_TRAINS_BASE ? "trains" : "itself quantises", c->store->name);
     return ST_OK;
 }
 

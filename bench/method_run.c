@@ -5,7 +5,7 @@
 #include "methods/method.h"
 
 static const unsigned known_flags = METHOD_MERGEABLE | METHOD_IDENTITY_INIT | METHOD_NEEDS_WEIGHT | METHOD_TRAINS_BASE |
-                                    METHOD_WHOLE_TABLE | METHOD_HIDDEN | METHOD_OBSERVES;
+                                    METHOD_WHOLE_TABLE | METHOD_HIDDEN | METHOD_OBSERVES | METHOD_OWNS_WEIGHTS;
 
 const struct method *method_find(const char *name)
 {

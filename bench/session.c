@@ -47,9 +47,10 @@ static status open_parts(const struct session_spec *spec, struct session *s)
     s->store = spec->store ? spec->store : store_find("f32");
     s->store_options = spec->store_options;
     FAIL_IF(!s->store, ST_INTERNAL, "this build has no f32 store");
-    FAIL_IF((spec->method->flags & METHOD_TRAINS_BASE) && s->store != store_find("f32"), ST_USAGE,
-            "method %s trains the base weights, which must then be kept as f32: store %s cannot be used",
-            spec->method->name, s->store->name);
+    FAIL_IF((spec->method->flags & METHOD_PLAIN_STORE) && s->store != store_find("f32"), ST_USAGE,
+            "method %s %s the base weights, which must then be kept as f32: store %s cannot be used",
+            spec->method->name, spec->method->flags & METHOD_TRAINS_BASE ? "trains" : "itself quantises",
+            s->store->name);
     TRY(take_arith(spec, s));
     TRY(registry_init(&s->reg, s->arena));
     model.rng = &s->rng;

@@ -35,6 +35,7 @@ struct problem {
     double budget;
     struct rest *rest; /* [things + 1] */
     double best;       /* loss of the best solution known */
+    double rounding;   /* what sums of losses may be off */
 };
 
 /* ---- the relaxation ---------------------------------------------------------------------------------------------- */
@@ -159,10 +160,9 @@ static int by_size(const void *a, const void *b)
 /* Whether a state can still lead to a solution that is not worse than the best known, rounding aside. */
 static bool hopeful(const struct problem *p, const struct state *s, int things)
 {
-    const double rounding = 1e-12;
     double whole, least;
     if (!within(&p->rest[things], p->budget - s->size, &whole, &least)) return false;
-    return s->loss + least <= p->best + rounding * fabs(p->best);
+    return s->loss + least <= p->best + p->rounding;
 }
 
 /* All states of one thing more, from those of `thing` things. */
@@ -211,6 +211,20 @@ static status next_states(struct problem *p, int thing, const struct states *fro
     return ST_OK;
 }
 
+/* The rest's losses are differences of sums, so their rounding is that of the largest: to keep a hopeless state costs
+ * time only, to drop a good one would cost the result. */
+static double rounding_of(const struct problem *p)
+{
+    const double relative = 1e-12;
+    double sum = 0;
+    for (int i = 0; i < p->things; i++) {
+        double most = 0;
+        for (int j = 0; j < p->choices; j++) most = fmax(most, fabs(loss_of(p, i, j)));
+        sum += most;
+    }
+    return relative * sum;
+}
+
 static status solve(struct problem *p, struct arena *scratch, struct arena *wide, int *choice, struct allocation *out)
 {
     struct states *stage;
@@ -240,6 +254,7 @@ status allocate(int things, int choices, const double *size, const double *loss,
         FAIL_IF(!(size[k] >= 0) || !isfinite(size[k]) || !isfinite(loss[k]), ST_INTERNAL,
                 "an allocation with size %g and loss %g", size[k], loss[k]);
     struct arena_mark mark = arena_mark(scratch);
+    p.rounding = rounding_of(&p);
     TRY(make_rests(&p, scratch));
     FAIL_IF(p.rest[0].size > budget, ST_USAGE, "a budget of %.15g cannot be kept: the smallest possible is %.15g",
             budget, p.rest[0].size);

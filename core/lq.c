@@ -34,14 +34,6 @@ static void shape(size_t size, const struct lq_config *c, struct lq *q)
     q->groups = (q->blocks + (size_t)c->scale_block - 1) / (size_t)c->scale_block;
 }
 
-double lq_storage_bits(const struct lq_config *c, size_t size)
-{
-    struct lq q;
-    shape(size, c, &q);
-    return (double)c->bits * (double)size + (double)c->scale_bits * (double)q.blocks +
-           (double)float_bits[c->scale_float] * (double)q.groups + 8.0 * sizeof q.least;
-}
-
 static size_t top_bytes(const struct lq *q)
 {
     return q->groups * (size_t)float_bits[q->config.scale_float] / 8;
@@ -51,6 +43,13 @@ size_t lq_bytes(const struct lq *q)
 {
     return codes_bytes(q->size, q->config.bits) + codes_bytes(q->blocks, q->config.scale_bits) + top_bytes(q) +
            sizeof q->least;
+}
+
+double lq_storage_bits(const struct lq_config *c, size_t size)
+{
+    struct lq q;
+    shape(size, c, &q);
+    return 8 * (double)lq_bytes(&q);
 }
 
 void lq_name(const struct lq_config *c, char name[LQ_NAME])

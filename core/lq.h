@@ -69,8 +69,7 @@ struct wsrc lq_source(const struct lq *q, int rows, int cols);
 /* ---- sizes ---- */
 
 double lq_bits(const struct lq_config *); /* a parameter: 3 + 8/64 + 32/(64*256) = 3.127 */
-/* Of a matrix of so many elements, its short last blocks and `least` included; that is 8 lq_bytes but for the unused
- * bits of last bytes. */
+/* Of a matrix of so many elements: 8 lq_bytes, so with short last blocks, `least` and unused bits of last bytes. */
 double lq_storage_bits(const struct lq_config *, size_t size);
 size_t lq_bytes(const struct lq *);
 /* "3,8,fp32,64,256" */

@@ -18,8 +18,13 @@ enum method_flags {
     METHOD_TRAINS_BASE = 1u << 3,   /* thaws base weights: stores other than f32 are refused */
     METHOD_WHOLE_TABLE = 1u << 4,   /* statistics over whole tensors: rows that nothing reads are computed too */
     METHOD_HIDDEN = 1u << 5,        /* teaching copy: listed apart */
+    METHOD_OWNS_WEIGHTS = 1u << 7,  /* attach() puts an own tile source in the place of site->w and sets own_weight:
+                                       stores  other than f32 are refused */
     METHOD_OBSERVES = 1u << 6       /* one PASS_OBSERVE forward over the first batch, before step 0: ranges from data */
 };
+
+/* Flags of methods that go with plain weights (store f32) only. */
+enum { METHOD_PLAIN_STORE = METHOD_TRAINS_BASE | METHOD_OWNS_WEIGHTS };
 
 /* One run of one method on one model. Everything a hook may read. */
 struct mrun {
@@ -75,7 +80,7 @@ struct method {
     /* Each chosen site: register tensors. site->adapter, site->run and site->ops are set already. w [out, in]: only
      * with METHOD_NEEDS_WEIGHT, valid during the call. Stores are built after all sites are attached: a method that
      * puts its own source around a stored weight (B-LoRA's quantiser) does so in its first prepare, keeping the old
-     * site->w inside. */
+     * site->w inside; one that keeps a weight itself (LQ-LoRA) replaces site->w here: METHOD_OWNS_WEIGHTS. */
     status (*attach)(struct mrun *, struct site *, const real *w);
     /* Before the first micro-batch of each optimiser step: draw a rank. */
     status (*step_begin)(struct mrun *);

@@ -216,7 +216,7 @@ status model_store_options(struct model *m, const struct store *store, const voi
 
 bool model_stores_site(const struct site *s)
 {
-    return s->kind == SITE_LINEAR && s->role != ROLE_POOLER && s->role != ROLE_CLASSIFIER;
+    return s->kind == SITE_LINEAR && !s->own_weight && s->role != ROLE_POOLER && s->role != ROLE_CLASSIFIER;
 }
 
 status model_build_stores(struct model *m, const struct store *store, const void *options)
@@ -224,6 +224,7 @@ status model_build_stores(struct model *m, const struct store *store, const void
     TRY(model_store_options(m, store, &options));
     for (int i = 0; i < m->sites; i++) {
         struct site *s = m->site[i];
+        if (s->own_weight) checkpoint_release(&m->ckpt); /* the method has read it */
         if (!model_stores_site(s)) continue;
         struct wsrc src = param_source(s->weight);
         s->w = src;

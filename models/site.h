@@ -116,6 +116,7 @@ struct site {
     bool causal;                 /* of a decoder: a row is computed before those behind it are known */
     int index;                   /* place in the model's site list */
     struct wsrc w;               /* the weight as products see it; a store or a method may replace it */
+    bool own_weight;             /* ... and it is a source of the method's own: no store is built for it */
     struct param *weight, *bias; /* bias NULL: none; both NULL for points */
     const struct site_ops *ops;  /* NULL: nothing attached */
     void *adapter;               /* the method's memory for this site (method->site_size bytes, zeroed) */

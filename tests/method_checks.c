@@ -543,7 +543,7 @@ const struct named_check slow_checks[] = {
 
 static bool permitted(const struct method *m, const struct store *store)
 {
-    return !(m->flags & METHOD_TRAINS_BASE) || store == store_find("f32");
+    return !(m->flags & METHOD_PLAIN_STORE) || store == store_find("f32");
 }
 
 /* Plain weights go with every network. A store that packs them goes with one network a method, by turns: so every store

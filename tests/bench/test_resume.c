@@ -186,7 +186,7 @@ static void finish(const struct record *whole, struct plan_of_stops *p)
 static const char *rest_of(const struct method *m, const struct store *s)
 {
     const char *rate = m->flags & METHOD_TRAINS_BASE ? "lr = 1e-3\n" : "";
-    return arena_printf(arena, "store = %s\n%s", m->flags & METHOD_TRAINS_BASE ? "f32" : s->name, rate);
+    return arena_printf(arena, "store = %s\n%s", m->flags & METHOD_PLAIN_STORE ? "f32" : s->name, rate);
 }
 
 static const struct store *store_by_turns(int turn)
