@@ -4,6 +4,8 @@
 #include <string.h>
 #include <unistd.h>
 #include "bench/cli.h"
+#include "bench/paths.h"
+#include "core/cache.h"
 #include "core/cpu.h"
 #include "core/system.h"
 
@@ -31,7 +33,12 @@ static status dispatch(int argc, char **argv, struct arena *arena)
         cli_command_help(stdout, cmd);
         return ST_OK;
     }
-    return cmd->run(line.options, line.args, line.count, arena);
+    const char *kept;
+    TRY(result_cache(arena, &kept));
+    cache_set_folder(kept);
+    status st = cmd->run(line.options, line.args, line.count, arena);
+    cache_set_folder(NULL);
+    return st;
 }
 
 /* ---- standard output --------------------------------------------------------------------------------------------- */

@@ -73,6 +73,11 @@ status token_cache(struct arena *arena, const char **folder)
     return cache_folder("tokens", arena, folder);
 }
 
+status result_cache(struct arena *arena, const char **folder)
+{
+    return cache_folder("decompositions", arena, folder);
+}
+
 /* $VARIABLE, if set, and the cache's folder of that kind. */
 static status search_folders(const char *variable_name, const char *kind, struct arena *arena, const char **folder,
                              int *count)

@@ -18,6 +18,8 @@ status data_find(const char *written, const char *ini_dir, struct arena *, const
 status model_folders(struct arena *, const char **folder, int *count);
 /* Where tokenised data is kept between runs; NULL when the user has no home. */
 status token_cache(struct arena *, const char **folder);
+/* Where other results that take long are kept (core/cache.h); NULL likewise. */
+status result_cache(struct arena *, const char **folder);
 /* Folders with example experiments: beside the source tree's binary, or installed. */
 status experiment_folders(struct arena *, const char **folder, int *count);
 enum { FOLDERS_MAX = 3 };

@@ -34,14 +34,14 @@ static void shape(size_t size, const struct lq_config *c, struct lq *q)
     q->groups = (q->blocks + (size_t)c->scale_block - 1) / (size_t)c->scale_block;
 }
 
-static size_t top_bytes(const struct lq *q)
+size_t lq_top_bytes(const struct lq *q)
 {
     return q->groups * (size_t)float_bits[q->config.scale_float] / 8;
 }
 
 size_t lq_bytes(const struct lq *q)
 {
-    return codes_bytes(q->size, q->config.bits) + codes_bytes(q->blocks, q->config.scale_bits) + top_bytes(q) +
+    return codes_bytes(q->size, q->config.bits) + codes_bytes(q->blocks, q->config.scale_bits) + lq_top_bytes(q) +
            sizeof q->least;
 }
 
@@ -72,7 +72,7 @@ static status make_room(struct lq *q, struct arena *keep)
     int levels = 1 << q->config.bits;
     ZNEW(q->code, keep, codes_bytes(q->size, q->config.bits));
     ZNEW(q->scale_code, keep, codes_bytes(q->blocks, q->config.scale_bits));
-    if (!(q->top = arena_zalloc(keep, top_bytes(q)))) return ST_MEMORY;
+    if (!(q->top = arena_zalloc(keep, lq_top_bytes(q)))) return ST_MEMORY;
     ZNEW(level, keep, levels > TABLE ? levels : TABLE);
     nf_construct(q->config.bits, exact);
     for (int i = 0; i < levels; i++) level[i] = (float)exact[i];
@@ -100,7 +100,7 @@ status lq_copy(const struct lq *from, struct arena *keep, struct lq *to)
     TRY(make_room(to, keep));
     memcpy(to->code, from->code, codes_bytes(from->size, from->config.bits));
     memcpy(to->scale_code, from->scale_code, codes_bytes(from->blocks, from->config.scale_bits));
-    memcpy(to->top, from->top, top_bytes(from));
+    memcpy(to->top, from->top, lq_top_bytes(from));
     return ST_OK;
 }
 

@@ -72,6 +72,7 @@ double lq_bits(const struct lq_config *); /* a parameter: 3 + 8/64 + 32/(64*256)
 /* Of a matrix of so many elements: 8 lq_bytes, so with short last blocks, `least` and unused bits of last bytes. */
 double lq_storage_bits(const struct lq_config *, size_t size);
 size_t lq_bytes(const struct lq *);
+size_t lq_top_bytes(const struct lq *); /* of `top` */
 /* "3,8,fp32,64,256" */
 void lq_name(const struct lq_config *, char name[LQ_NAME]);
 

@@ -13,7 +13,7 @@
  * place of site->w when the site is attached), so no store is built for them. */
 #include <math.h>
 #include "core/allocate.h"
-#include "core/lq_decompose.h"
+#include "core/lq_kept.h"
 #include "core/text.h"
 #include "methods/common_options.h"
 #include "methods/method.h"
@@ -21,7 +21,7 @@
 
 struct options {
     const char *sites;
-    int rank, bits, scale_bits, scale_float, block, scale_block, iterations, result;
+    int rank, code_bits, code_block, scale_bits, scale_block, scale_float, iterations, result;
     double alpha, dropout, budget;
 };
 #define AT(field) offsetof(struct options, field)
@@ -33,11 +33,11 @@ static const struct option options[] = {
     OPTION_DROPOUT,
     {"budget", OPT_REAL, AT(budget), 0, 9, "0", NULL,
      "bits a parameter of all matrices together, each with a configuration of its own; 0: one for all, as follows", 0},
-    {"bits", OPT_INT, AT(bits), LQ_BITS_MIN, LQ_BITS_MAX, "3", NULL, "bits of a code: 3 is NF3", 0},
+    {"code_bits", OPT_INT, AT(code_bits), LQ_BITS_MIN, LQ_BITS_MAX, "3", NULL, "bits of a code: 3 is NF3", 0},
     {"scale_bits", OPT_INT, AT(scale_bits), LQ_BITS_MIN, LQ_BITS_MAX, "8", NULL, "bits of a scale's code", 0},
     {"scale_float", OPT_ENUM, AT(scale_float), 0, 0, "fp32", LQ_FLOAT_CHOICES, "how a scale block's maximum is kept",
      0},
-    {"block", OPT_INT, AT(block), 8, LQ_BLOCK_MAX, "64", NULL, "weights that share a scale", 0},
+    {"code_block", OPT_INT, AT(code_block), 8, LQ_BLOCK_MAX, "64", NULL, "weights that share a scale", 0},
     {"scale_block", OPT_INT, AT(scale_block), 1, LQ_SCALE_BLOCK_MAX, "256", NULL, "scales that share a maximum", 0},
     {"iterations", OPT_INT, AT(iterations), 1, 1000, "100", NULL, "of a decomposition, at most", 0},
     {"result", OPT_ENUM, AT(result), 0, 0, "last", LQ_RESULT_CHOICES,
@@ -88,7 +88,8 @@ static struct lowrank update_of(const struct site *site)
 
 static struct lq_config config_of(const struct options *o)
 {
-    return (struct lq_config){o->bits, o->scale_bits, (enum lq_float)o->scale_float, o->block, o->scale_block};
+    return (struct lq_config){o->code_bits, o->scale_bits, (enum lq_float)o->scale_float, o->code_block,
+                              o->scale_block};
 }
 
 static struct lq_form form_of(const struct options *o, const struct lq_config *c)
@@ -113,15 +114,12 @@ static status price(const struct options *o, const struct site *site, struct are
     real *w;
     NEW(w, temporary, (size_t)site->out * (size_t)site->in);
     site->w.tile(&site->w, 0, site->out, 0, site->in, w, site->in);
-    struct arena_mark mark = arena_mark(temporary);
+    struct lq_form form = form_of(o, &grid[0]);
+    status st = lq_errors_kept(w, site->out, site->in, &form, grid, GRID, loss);
+    if (st != ST_OK) return fail_in(st, "lqlora, %s", site->name);
     for (int j = 0; j < GRID; j++) {
-        struct lq_form form = form_of(o, &grid[j]);
-        struct lq_parts parts;
-        status st = lq_decompose(w, site->out, site->in, &form, temporary, &parts);
-        if (st != ST_OK) return fail_in(st, "lqlora, %s", site->name);
         size[j] = lq_storage_bits(&grid[j], (size_t)site->out * (size_t)site->in);
-        loss[j] = parts.error * parts.error;
-        arena_reset(temporary, mark);
+        loss[j] *= loss[j];
     }
     return ST_OK;
 }
@@ -204,7 +202,7 @@ static status decompose(struct mrun *run, struct site *site, const real *w, stru
     struct adapter *ad = site->adapter;
     struct lq_form form = form_of(run->options, &plan->config[site->index]);
     struct lq_parts parts;
-    status st = lq_decompose(w, site->out, site->in, &form, temporary, &parts);
+    status st = lq_decompose_kept(w, site->out, site->in, &form, temporary, &parts);
     if (st != ST_OK) return fail_in(st, "lqlora, %s", site->name);
     take_factors(run->options, site, &parts);
     TRY(lq_copy(&parts.q, run->arena, &ad->q));

@@ -81,7 +81,7 @@ END_TEST
 START_TEST(starts_nearer_than_quantising_alone)
 {
     struct session s;
-    opened("rank=4 alpha=8 bits=2", PROBE_BERT, &s);
+    opened("rank=4 alpha=8 code_bits=2", PROBE_BERT, &s);
     for (int n = 0; run_site(&s, n); n++) {
         const struct site *site = run_site(&s, n);
         struct lq alone;
@@ -157,7 +157,7 @@ static double bits_of(const struct session *s, double *parameters, double *error
 START_TEST(bits_are_those_in_memory)
 {
     struct session s;
-    opened("rank=4 bits=3 scale_bits=4 scale_float=bf16 block=16 scale_block=8", PROBE_BERT, &s);
+    opened("rank=4 code_bits=3 scale_bits=4 scale_float=bf16 code_block=16 scale_block=8", PROBE_BERT, &s);
     const struct site *site = run_site(&s, 0);
     ck_assert(site->out == 16 && site->in == 16);
     ck_assert(site_report_of(&s, site, 0).bits_w == (3 * 256 + 4 * 16 + 2 * 16 + 32) / 256.0);
@@ -191,7 +191,7 @@ START_TEST(a_budget_is_spent_well)
 {
     struct session fixed, chosen;
     double parameters, error[2];
-    opened("rank=4 alpha=8 bits=3 result=best", PROBE_BERT, &fixed);
+    opened("rank=4 alpha=8 code_bits=3 result=best", PROBE_BERT, &fixed);
     double bits = bits_of(&fixed, &parameters, &error[0]);
     char settings[80];
     snprintf(settings, sizeof settings, "rank=4 alpha=8 result=best budget=%.17g", bits / parameters);

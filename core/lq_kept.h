@@ -1,0 +1,20 @@
+/* Decompositions that are kept in the cache (core/cache.h), since those of a large model take minutes. The key is a
+ * hash of the weight's bytes, the weights of its elements, the form and LQ_VERSION. Results are those of
+ * lq_decompose(), bit for bit. */
+#ifndef PG_CORE_LQ_KEPT_H
+#define PG_CORE_LQ_KEPT_H
+
+#include "core/lq_decompose.h"
+
+enum {
+    LQ_VERSION = 1,         /* raise it when any decomposition gives other bits than before */
+    LQ_KEPT_LEAST = 1 << 16 /* elements: a smaller matrix is decomposed sooner than a file is written */
+};
+
+/* As lq_decompose(). */
+status lq_decompose_kept(const real *w, int out, int in, const struct lq_form *, struct arena *keep, struct lq_parts *);
+/* error [count]: of decompositions in this form, but with each of these configurations. */
+status lq_errors_kept(const real *w, int out, int in, const struct lq_form *, const struct lq_config *, int count,
+                      double *error);
+
+#endif
