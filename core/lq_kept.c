@@ -16,9 +16,9 @@ static void add_config(struct sha256 *s, const struct lq_config *c)
     sha256_add(s, name, strlen(name) + 1);
 }
 
-static bool worth_keeping(int out, int in)
+static bool worth_keeping(int out, int in, size_t least)
 {
-    return (double)out * in >= LQ_KEPT_LEAST;
+    return (size_t)out * (size_t)in >= least;
 }
 
 /* All but the configuration. */
@@ -111,14 +111,14 @@ static status find_parts(const char *key, int out, int in, const struct lq_form 
     return st;
 }
 
-status lq_decompose_kept(const real *w, int out, int in, const struct lq_form *f, struct arena *keep,
+status lq_decompose_kept(const real *w, int out, int in, const struct lq_form *f, size_t least, struct arena *keep,
                          struct lq_parts *p)
 {
     struct sha256 s;
     char key[SHA256_HEX];
     struct file_part part[KEPT_PARTS];
     bool found;
-    if (!worth_keeping(out, in)) return lq_decompose(w, out, in, f, keep, p);
+    if (!worth_keeping(out, in, least)) return lq_decompose(w, out, in, f, keep, p);
     key_begin(&s, w, out, in, f);
     add_config(&s, &f->config);
     sha256_end(&s, key);
@@ -154,7 +154,6 @@ static status find_or_make(const char *key, const real *w, int out, int in, cons
     const struct file_part part = {error, sizeof *error * (size_t)count};
     const void *bytes;
     size_t size;
-    if (!worth_keeping(out, in)) return make_errors(w, out, in, f, config, count, temporary, error);
     TRY(cache_get(kind_errors, key, temporary, &bytes, &size));
     if (bytes && size == part.size) {
         memcpy(error, bytes, size);
@@ -166,7 +165,7 @@ static status find_or_make(const char *key, const real *w, int out, int in, cons
 }
 
 status lq_errors_kept(const real *w, int out, int in, const struct lq_form *f, const struct lq_config *config,
-                      int count, double *error)
+                      int count, size_t least, double *error)
 {
     struct sha256 s;
     char key[SHA256_HEX];
@@ -175,7 +174,8 @@ status lq_errors_kept(const real *w, int out, int in, const struct lq_form *f, c
     sha256_end(&s, key);
     struct arena *temporary = arena_new("errors of decompositions");
     if (!temporary) return ST_MEMORY;
-    status st = find_or_make(key, w, out, in, f, config, count, temporary, error);
+    status st = worth_keeping(out, in, least) ? find_or_make(key, w, out, in, f, config, count, temporary, error)
+                                              : make_errors(w, out, in, f, config, count, temporary, error);
     arena_free(temporary);
     return st;
 }

@@ -6,15 +6,15 @@
 
 #include "core/lq_decompose.h"
 
-enum {
-    LQ_VERSION = 1,         /* raise it when any decomposition gives other bits than before */
-    LQ_KEPT_LEAST = 1 << 16 /* elements: a smaller matrix is decomposed sooner than a file is written */
-};
+/* Raise it when any decomposition gives other bits than before. */
+enum { LQ_VERSION = 1 };
 
-/* As lq_decompose(). */
-status lq_decompose_kept(const real *w, int out, int in, const struct lq_form *, struct arena *keep, struct lq_parts *);
+/* As lq_decompose(). Nothing is kept of a matrix of fewer than `least` elements, which may be decomposed sooner than a
+ * file is written. */
+status lq_decompose_kept(const real *w, int out, int in, const struct lq_form *, size_t least, struct arena *keep,
+                         struct lq_parts *);
 /* error [count]: of decompositions in this form, but with each of these configurations. */
 status lq_errors_kept(const real *w, int out, int in, const struct lq_form *, const struct lq_config *, int count,
-                      double *error);
+                      size_t least, double *error);
 
 #endif

@@ -53,7 +53,10 @@ static const struct lq_config grid[] = {
     {4, 3, LQ_BF16, 64, 64},  {4, 8, LQ_FP32, 64, 256}, {4, 8, LQ_BF16, 32, 256}, {4, 8, LQ_BF16, 16, 256},
     {8, 8, LQ_FP32, 64, 256},
 };
-enum { GRID = sizeof grid / sizeof grid[0] };
+enum {
+    GRID = sizeof grid / sizeof grid[0],
+    KEPT_LEAST = 1 << 16 /* elements of a matrix whose decompositions are kept in files */
+};
 
 /* The run's: the configuration of each site. */
 struct plan {
@@ -115,7 +118,7 @@ static status price(const struct options *o, const struct site *site, struct are
     NEW(w, temporary, (size_t)site->out * (size_t)site->in);
     site->w.tile(&site->w, 0, site->out, 0, site->in, w, site->in);
     struct lq_form form = form_of(o, &grid[0]);
-    status st = lq_errors_kept(w, site->out, site->in, &form, grid, GRID, loss);
+    status st = lq_errors_kept(w, site->out, site->in, &form, grid, GRID, KEPT_LEAST, loss);
     if (st != ST_OK) return fail_in(st, "lqlora, %s", site->name);
     for (int j = 0; j < GRID; j++) {
         size[j] = lq_storage_bits(&grid[j], (size_t)site->out * (size_t)site->in);
@@ -202,7 +205,7 @@ static status decompose(struct mrun *run, struct site *site, const real *w, stru
     struct adapter *ad = site->adapter;
     struct lq_form form = form_of(run->options, &plan->config[site->index]);
     struct lq_parts parts;
-    status st = lq_decompose_kept(w, site->out, site->in, &form, temporary, &parts);
+    status st = lq_decompose_kept(w, site->out, site->in, &form, KEPT_LEAST, temporary, &parts);
     if (st != ST_OK) return fail_in(st, "lqlora, %s", site->name);
     take_factors(run->options, site, &parts);
     TRY(lq_copy(&parts.q, run->arena, &ad->q));

@@ -115,7 +115,7 @@ END_TEST
 
 /* ---- decompositions ---- */
 
-enum { OUT = 256, IN = 264, SMALL = 40, RANK = 5 };
+enum { OUT = 60, IN = 44, SMALL = 40, RANK = 5, LEAST = 2000 };
 static const struct lq_form form = {{3, 8, LQ_BF16, 64, 64}, RANK, 4, NULL, LQ_LAST};
 
 static real *weight(int n)
@@ -147,10 +147,10 @@ START_TEST(decompositions_come_back)
     notice_quiet(1);
     real *w = weight(OUT * IN);
     ck_ok(lq_decompose(w, OUT, IN, &form, arena, &direct));
-    ck_ok(lq_decompose_kept(w, OUT, IN, &form, arena, &first));
+    ck_ok(lq_decompose_kept(w, OUT, IN, &form, LEAST, arena, &first));
     same(&direct, &first);
     const char *path = only_file();
-    ck_ok(lq_decompose_kept(w, OUT, IN, &form, arena, &again));
+    ck_ok(lq_decompose_kept(w, OUT, IN, &form, LEAST, arena, &again));
     same(&direct, &again);
 
     /* It is the file that is read: an error put there with a right checksum comes back. */
@@ -160,19 +160,19 @@ START_TEST(decompositions_come_back)
                            cut = {text + 256, size - 256 - 1};
     const char *key = strrchr(path, '-') + 1;
     cache_put("lq", key, part, 2);
-    ck_ok(lq_decompose_kept(w, OUT, IN, &form, arena, &again));
+    ck_ok(lq_decompose_kept(w, OUT, IN, &form, LEAST, arena, &again));
     ck_assert(again.error == 77);
     /* One of another length is not. */
     cache_put("lq", key, &cut, 1);
-    ck_ok(lq_decompose_kept(w, OUT, IN, &form, arena, &again));
+    ck_ok(lq_decompose_kept(w, OUT, IN, &form, LEAST, arena, &again));
     same(&direct, &again);
 
     struct lq_form longer = form;
     longer.iterations = 5;
-    ck_ok(lq_decompose_kept(w, OUT, IN, &longer, arena, &again));
+    ck_ok(lq_decompose_kept(w, OUT, IN, &longer, LEAST, arena, &again));
     w[100] += 1;
-    ck_ok(lq_decompose_kept(w, OUT, IN, &form, arena, &again));
-    ck_ok(lq_decompose_kept(w, SMALL, SMALL, &form, arena, &again)); /* sooner made than kept */
+    ck_ok(lq_decompose_kept(w, OUT, IN, &form, LEAST, arena, &again));
+    ck_ok(lq_decompose_kept(w, SMALL, SMALL, &form, LEAST, arena, &again)); /* sooner made than kept */
     ck_assert_int_eq(files(&names), 3);
 }
 END_TEST
@@ -185,10 +185,10 @@ START_TEST(errors_come_back)
     begin();
     real *w = weight(OUT * IN);
     ck_ok(lq_decompose(w, OUT, IN, &form, arena, &direct));
-    ck_ok(lq_errors_kept(w, OUT, IN, &form, config, 2, first));
+    ck_ok(lq_errors_kept(w, OUT, IN, &form, config, 2, LEAST, first));
     ck_assert(first[1] == direct.error && first[0] > first[1]);
     only_file();
-    ck_ok(lq_errors_kept(w, OUT, IN, &form, config, 2, again));
+    ck_ok(lq_errors_kept(w, OUT, IN, &form, config, 2, LEAST, again));
     ck_assert_mem_eq(first, again, sizeof first);
     only_file();
 }

@@ -5,6 +5,7 @@
 #include "bench/checkpoint_file.h"
 #include "bench/optimizer.h"
 #include "bench/session.h"
+#include "core/cache.h"
 #include "core/file.h"
 #include "core/text.h"
 #include "datasets/bpe_model.h"
@@ -13,6 +14,7 @@
 #include "models/stored_file.h"
 #include "results/record_image.h"
 #include "results/record_pack.h"
+#include "tests/fuzz/kept_sample.h"
 #include "tests/model_fixture.h"
 #include "tests/sample_record.h"
 #include "tests/tiny_cell.h"
@@ -207,6 +209,22 @@ static void record_seeds(void)
     put_file("merged/good-hdf5", "", all, RECORD_SEAL);
 }
 
+static void kept_seeds(void)
+{
+    enum { HEADER = 256 }; /* of core/cache.c */
+    struct lq_parts parts;
+    char **names;
+    int count;
+    const char *folder = path_join(arena, temp_dir(), "kept");
+    cache_set_folder(folder);
+    ck_ok(kept_decompose(arena, &parts));
+    cache_set_folder(NULL);
+    ck_ok(file_list(folder, NULL, arena, &names, &count));
+    ck_assert_int_eq(count, 1);
+    put_file("kept/good-file", "", path_join(arena, folder, names[0]), 0);
+    put_file("kept/good-bytes", "", path_join(arena, folder, names[0]), HEADER);
+}
+
 static void stored_seed(void)
 {
     struct fixture f;
@@ -252,6 +270,7 @@ START_TEST(make_seeds)
     token_seed();
     record_seeds();
     stored_seed();
+    kept_seeds();
     checkpoint_seeds();
     arena_free(arena);
 }
