@@ -203,17 +203,22 @@ static int length_of(const struct lq *q, size_t block)
     return rest < (size_t)q->config.block ? (int)rest : q->config.block;
 }
 
+static real larger(real most, real x)
+{
+    real size = x < 0 ? -x : x;
+    return size > most ? size : most;
+}
+
 /* The largest size is the same in any order: lanes let the compiler use vectors. */
 static real largest_of(const real *x, int n)
 {
     enum { LANES = 8 };
     real most[LANES] = {0};
-    for (int i = 0; i < n; i += LANES)
-        for (int k = 0; k < LANES && k < n - i; k++) {
-            real size = x[i + k] < 0 ? -x[i + k] : x[i + k];
-            most[k] = size > most[k] ? size : most[k];
-        }
-    for (int k = 1; k < LANES; k++) most[0] = most[k] > most[0] ? most[k] : most[0];
+    int i = 0;
+    for (; i + LANES <= n; i += LANES)
+        for (int k = 0; k < LANES; k++) most[k] = larger(most[k], x[i + k]);
+    for (; i < n; i++) most[0] = larger(most[0], x[i]);
+    for (int k = 1; k < LANES; k++) most[0] = larger(most[0], most[k]);
     return most[0];
 }
 

@@ -55,7 +55,7 @@ static const struct lq_config grid[] = {
 };
 enum {
     GRID = sizeof grid / sizeof grid[0],
-    KEPT_LEAST = 1 << 16 /* elements of a matrix whose decompositions are kept in files */
+    KEPT_LEAST = 1 << 12 /* elements of a matrix whose decompositions are kept in files: smaller ones take no time */
 };
 
 /* The run's: the configuration of each site. */
