@@ -18,9 +18,9 @@ enum method_flags {
     METHOD_TRAINS_BASE = 1u << 3,   /* thaws base weights: stores other than f32 are refused */
     METHOD_WHOLE_TABLE = 1u << 4,   /* statistics over whole tensors: rows that nothing reads are computed too */
     METHOD_HIDDEN = 1u << 5,        /* teaching copy: listed apart */
-    METHOD_OWNS_WEIGHTS = 1u << 7,  /* attach() puts an own tile source in the place of site->w and sets own_weight:
-                                       stores  other than f32 are refused */
-    METHOD_OBSERVES = 1u << 6       /* one PASS_OBSERVE forward over the first batch, before step 0: ranges from data */
+    METHOD_OBSERVES = 1u << 6,      /* one PASS_OBSERVE forward over the first batch, before step 0: ranges from data */
+    METHOD_OWNS_WEIGHTS = 1u << 7   /* attach() puts an own tile source in the place of site->w and sets own_weight:
+                                        stores other than f32 are refused */
 };
 
 /* Flags of methods that go with plain weights (store f32) only. */

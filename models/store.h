@@ -1,4 +1,4 @@
-/* Stores: how a frozen base weight is kept in memory (f32, bf16, int8, nf4; lq later). One file a store. A store is
+/* Stores: how a frozen base weight is kept in memory (f32, bf16, int8, nf4). One file a store. A store is
  * built weight by weight from the mapped checkpoint, so memory while loading is the store and one weight. */
 #ifndef PG_MODELS_STORE_H
 #define PG_MODELS_STORE_H

@@ -91,7 +91,8 @@ combine() {
     mkdir "$place"
     for model in encoder decoder; do
         sed "s/@METHODS@/$methods/; s/@EVAL_BATCH@/$2/; s/@PRECISION@/$precision/; $numbers" "$here/$model.ini" >"$work/$model.ini"
-        PEFTGRID_CPU=$class "$program" run "$work/$model.ini" --runs "$place" --cache "$work/cache" --threads "$1" \
+        # A cache of its own for what methods keep: nothing may come from another combination.
+        PEFTGRID_CPU=$class XDG_CACHE_HOME=$place/own "$program" run "$work/$model.ini" --runs "$place" --cache "$work/cache" --threads "$1" \
             --jobs "$(nproc)" --quiet >"$place/log" 2>&1 || cat "$place/log"
         "$program" run "$work/$model.ini" --runs "$place" --cache "$work/cache" --dry-run |
             while read -r label id there; do
