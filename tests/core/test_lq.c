@@ -81,7 +81,8 @@ static struct naive naive_quantize(const real *x, size_t n, const struct lq_conf
 static real *drawn(size_t n, double deviation)
 {
     static uint64_t seed;
-    const struct rng rng = {.seed = ++seed};
+    seed++;
+    const struct rng rng = {.seed = seed};
     real *x = arena_alloc(arena, sizeof *x * n);
     rng_fill_normal(&rng, "x", x, n, 0, deviation);
     for (size_t i = 0; i < n; i++) x[i] = (real)((float)x[i] * (1 + (float)(i / 50 % 7)));

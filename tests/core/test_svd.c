@@ -154,7 +154,7 @@ START_TEST(finds_a_planted_spectrum)
 {
     begin();
     const int rows = shapes[_i][0], cols = shapes[_i][1], rank = shapes[_i][2], n = rows < cols ? rows : cols;
-    double s[128], rest = 0, tolerance = exact ? 1e-7 : 2e-6;
+    double s[128] = {0}, rest = 0, tolerance = exact ? 1e-7 : 2e-6;
     for (int i = 0; i < n; i++) s[i] = 5.0 / (1 + i);
     for (int i = rank; i < n; i++) rest += s[i] * s[i];
     struct mat a = planted(rows, cols, s, n);

@@ -22,7 +22,7 @@ static status take(struct arena *a, struct lq_parts *p)
 static status run(const unsigned char *p, size_t n, struct arena *a)
 {
     char **names;
-    int count;
+    int count = 0;
     struct lq_parts first, again;
     cache_set_folder(path_join(a, fuzz_folder(), "kept"));
     fuzz_file("kept/mark", p, 0, a); /* makes the folder */

@@ -252,8 +252,7 @@ static status compare_solution(struct check *c, const struct program *p, const j
 
 static status compare_programs(struct check *c, const json_t *ilp)
 {
-    const json_t *elements = json_object_get(ilp, "elements"), *v;
-    size_t k;
+    const json_t *elements = json_object_get(ilp, "elements"), *solutions = json_object_get(ilp, "solutions");
     struct program p = {.things = (int)json_array_size(elements),
                         .choices = (int)json_array_size(json_object_get(ilp, "configs"))};
     FAIL_IF(p.things < 1 || p.choices < 1, ST_INPUT, "case.json: 'ilp' names no elements or configs");
@@ -264,8 +263,8 @@ static status compare_programs(struct check *c, const json_t *ilp)
     TRY(read_table(json_object_get(ilp, "storage_bits"), p.things, p.choices, "storage_bits", p.size));
     TRY(read_table(json_object_get(ilp, "cost"), p.things, p.choices, "cost", p.cost));
     TRY(compare_bits(c, ilp, p.choices));
-    json_array_foreach(elements, k, v) p.elements += json_number_value(v);
-    json_array_foreach(json_object_get(ilp, "solutions"), k, v) TRY(compare_solution(c, &p, v));
+    for (int i = 0; i < p.things; i++) p.elements += json_number_value(json_array_get(elements, (size_t)i));
+    for (size_t k = 0; k < json_array_size(solutions); k++) TRY(compare_solution(c, &p, json_array_get(solutions, k)));
     return ST_OK;
 }
 
