@@ -113,7 +113,8 @@ static const char *const operand_names[OPERANDS] = {"w", "x", "a", "b", "e", "qa
 
 struct trace_columns {
     int64_t *rank, *rank_max;
-    double *trained, *deployed, *macs, *bits;
+    double *trained, *deployed, *macs, *bits, *stored;
+    bool stores; /* the method keeps weights itself */
 };
 
 static void fill_columns(const struct trace *t, int variant, struct trace_columns *c)
@@ -128,6 +129,8 @@ static void fill_columns(const struct trace *t, int variant, struct trace_column
             c->trained[k] = r->trained;
             c->deployed[k] = r->deployed;
             c->macs[k] = r->adapter_macs_per_token;
+            c->stored[k] = r->bits_stored;
+            c->stores |= r->bits_stored > 0;
             memcpy(c->bits + (size_t)k * OPERANDS, bits, sizeof bits);
         }
 }
@@ -137,7 +140,7 @@ static status record_variant(const struct trace *t, const char *name, int varian
 {
     const size_t n = (size_t)t->times * (size_t)t->sites;
     const size_t dims[3] = {(size_t)t->times, (size_t)t->sites, OPERANDS};
-    struct trace_columns c;
+    struct trace_columns c = {.stores = false};
     char path[RECORD_PATH];
     NEW(c.rank, scratch, n);
     NEW(c.rank_max, scratch, n);
@@ -145,6 +148,7 @@ static status record_variant(const struct trace *t, const char *name, int varian
     NEW(c.deployed, scratch, n);
     NEW(c.macs, scratch, n);
     NEW(c.bits, scratch, n * OPERANDS);
+    NEW(c.stored, scratch, n);
     fill_columns(t, variant, &c);
     TRY(record_path(path, "trace/{}/rank", name, NULL));
     TRY(record_ints(r, path, c.rank, 2, dims));
@@ -157,7 +161,9 @@ static status record_variant(const struct trace *t, const char *name, int varian
     TRY(record_path(path, "trace/{}/macs", name, NULL));
     TRY(record_reals(r, path, c.macs, 2, dims));
     TRY(record_path(path, "trace/{}/bits", name, NULL));
-    return record_reals(r, path, c.bits, 3, dims);
+    TRY(record_reals(r, path, c.bits, 3, dims));
+    TRY(record_path(path, "trace/{}/bits_stored", name, NULL));
+    return c.stores ? record_reals(r, path, c.stored, 2, dims) : ST_OK;
 }
 
 static status record_traces(const struct trace *t, const struct variant *v, struct arena *scratch, struct record *r)

@@ -42,7 +42,7 @@ static struct line *line_for(struct lines *l, const struct bops_part *p)
     }
     struct line *new = &l->line[l->count++];
     *new = (struct line){.name = p->name, .part = p->part, .layer = layer, .attention = p->attention};
-    if (p->site && !*p->part) new->in = p->site->in, new->out = p->site->out;
+    if (p->site && !*p->part) new->in = p->site->in, new->out = p->site->out, new->role = p->site->role;
     return new;
 }
 
@@ -129,11 +129,26 @@ static const char *part_name(struct arena *a, const struct line *l)
     return name && l->layer >= 0 ? arena_printf(a, "%s (layer %d)", name, l->layer) : name;
 }
 
+/* Of the weights of a line that the method keeps itself, the mean; 0: the store keeps them. */
+static double own_bits(const struct bops_subject *s, const struct line *l)
+{
+    double sum = 0;
+    int n = 0;
+    for (int i = 0; i < s->forms.count; i++) {
+        const struct site_form *f = &s->forms.form[i];
+        if (f->kind != SITE_LINEAR || f->role != l->role || (l->layer >= 0 && f->layer != l->layer)) continue;
+        sum += f->report.bits_stored;
+        n++;
+    }
+    return n ? sum / n : 0;
+}
+
 static status storage_text(const struct bops_subject *s, const struct line *l, const char **text)
 {
     double bits;
     *text = "";
     if (l->in == 0) return ST_OK;
+    if ((bits = own_bits(s, l)) > 0) return (*text = arena_printf(s->arena, "%.3f", bits)) ? ST_OK : ST_MEMORY;
     if (strcmp(s->store->name, "f32") == 0) {
         *text = "as the file";
         return ST_OK;

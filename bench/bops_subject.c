@@ -239,7 +239,7 @@ status bops_of_experiment(const char *path, const char *row, const char *task, s
 
 struct columns { /* of the last time of a trace; NULL: absent */
     const int64_t *rank, *rank_max;
-    const double *macs, *bits;
+    const double *macs, *bits, *stored;
 };
 
 static const struct record_item *find(const struct record *r, const char *pattern, const char *name)
@@ -256,8 +256,11 @@ static status last_columns(const struct record *r, const char *variant, size_t s
                 bits->dim[2] != 8 || rank->dim[0] == 0 || most->dim[0] != rank->dim[0] || bits->dim[0] != rank->dim[0],
             ST_INPUT, "the record's traces of the form '%s' do not fit together", *variant ? variant : RECORD_MAIN);
     size_t last = rank->dim[0] - 1;
-    *c = (struct columns){rank->v.i + last * sites, most->v.i + last * sites, NULL, bits->v.d + last * sites * 8};
+    *c = (struct columns){
+        .rank = rank->v.i + last * sites, .rank_max = most->v.i + last * sites, .bits = bits->v.d + last * sites * 8};
     if (macs && macs->dim[0] == rank->dim[0] && macs->dim[1] == sites) c->macs = macs->v.d + last * sites;
+    const struct record_item *stored = find(r, "trace/{}/bits_stored", variant);
+    if (stored && stored->dim[0] == rank->dim[0] && stored->dim[1] == sites) c->stored = stored->v.d + last * sites;
     return ST_OK;
 }
 
@@ -273,7 +276,8 @@ static struct site_report report_at(const struct columns *c, size_t i, const str
                             .bits_e = b[4],
                             .bits_qa = b[5],
                             .bits_qe = b[6],
-                            .bits_out = b[7]};
+                            .bits_out = b[7],
+                            .bits_stored = c->stored ? c->stored[i] : 0};
     /* Records from before there was such a column are of methods with A and B alone. */
     r.adapter_macs_per_token = c->macs ? c->macs[i] : (double)r.rank * (site->in + site->out);
     return r;

@@ -255,7 +255,7 @@ static void lqlora_report(const struct mrun *run, const struct site *site, int v
     (void)variant;
     out->rank = out->rank_max = o->rank;
     out->trained = out->deployed = out->adapter_macs_per_token = (double)o->rank * (site->in + site->out);
-    out->bits_w = 8.0 * (double)lq_bytes(&ad->q) / (double)ad->q.size;
+    out->bits_stored = 8.0 * (double)lq_bytes(&ad->q) / (double)ad->q.size;
 }
 
 static status lqlora_effective(const struct mrun *run, const struct site *site, int variant, real *w, real *b)

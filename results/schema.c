@@ -132,6 +132,7 @@ const struct schema_item schema_table[] = {
     {"trace/{}/deployed", ITEM_REALS, "times x sites", "parameters", "adapter parameters that survive in what is deployed", NEED_NOTHING},
     {"trace/{}/macs", ITEM_REALS, "times x sites", "multiply-accumulates", "products of the adapter for one token", NEED_NOTHING},
     {"trace/{}/bits", ITEM_REALS, "times x sites x operands", "bits", "bits of each operand", NEED_NOTHING},
+    {"trace/{}/bits_stored", ITEM_REALS, "times x sites", "bits", "what a base weight takes in memory; there when the method keeps it itself instead of the store", NEED_NOTHING},
 
     /* ---- adapter ---- */
     {"adapter/bytes", ITEM_INT, "", "bytes", "adapter and head as stored at the end (data of the tensors)", NEED_RESULT},

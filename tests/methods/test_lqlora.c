@@ -146,8 +146,8 @@ static double bits_of(const struct session *s, double *parameters, double *error
         const struct site *site = run_site(s, n);
         double size = (double)site->out * site->in;
         struct site_report r = site_report_of(s, site, 0);
-        ck_assert(r.bits_w == site->w.bits);
-        bits += r.bits_w * size;
+        ck_assert(r.bits_stored == site->w.bits && r.bits_w == 32);
+        bits += r.bits_stored * size;
         *parameters += size;
         *error += pow(error_of(s, site, 2), 2);
     }
@@ -160,8 +160,35 @@ START_TEST(bits_are_those_in_memory)
     opened("rank=4 code_bits=3 scale_bits=4 scale_float=bf16 code_block=16 scale_block=8", PROBE_BERT, &s);
     const struct site *site = run_site(&s, 0);
     ck_assert(site->out == 16 && site->in == 16);
-    ck_assert(site_report_of(&s, site, 0).bits_w == (3 * 256 + 4 * 16 + 2 * 16 + 32) / 256.0);
+    ck_assert(site_report_of(&s, site, 0).bits_stored == (3 * 256 + 4 * 16 + 2 * 16 + 32) / 256.0);
     session_close(&s);
+}
+END_TEST
+
+/* They are in the record of a run, and only of one whose method keeps weights. */
+START_TEST(bits_are_recorded)
+{
+    struct session s;
+    struct trace t;
+    struct record r;
+    for (int own = 0; own < 2; own++) {
+        if (own)
+            opened("rank=4 budget=3", PROBE_BERT, &s);
+        else
+            ck_ok(run_open(&method_lora, "rank=4", PROBE_BERT, &s));
+        struct arena *records = arena_new("a record"), *scratch = arena_new("scratch");
+        ck_ok(trace_init(&t, scratch, &s, 2));
+        trace_add(&t, &s, 0);
+        ck_ok(record_init(&r, records));
+        ck_ok(trace_record(&t, &s, scratch, &r));
+        const struct record_item *item = record_get(&r, "trace/main/bits_stored");
+        ck_assert_int_eq(item != NULL, own);
+        for (size_t i = 0; item && i < item->n; i++)
+            ck_assert(item->v.d[i] == run_site(&s, (int)i)->w.bits && item->v.d[i] < 4.6);
+        arena_free(scratch);
+        arena_free(records);
+        session_close(&s);
+    }
 }
 END_TEST
 
@@ -286,6 +313,6 @@ END_TEST
 
 PG_TESTS(LOOP_TEST(starts_as_the_decomposition, 0, PROBE_MODELS), TEST(starts_nearer_than_quantising_alone),
          TEST(ranks_beyond_the_matrix_start_as_in_lora), TEST(the_best_iterate_is_not_worse),
-         TEST(bits_are_those_in_memory), TEST(budgets_are_kept), TEST(a_budget_is_spent_well),
+         TEST(bits_are_those_in_memory), TEST(bits_are_recorded), TEST(budgets_are_kept), TEST(a_budget_is_spent_well),
          TEST(what_cannot_be_is_refused), TEST(threads_do_not_show), TEST(a_saved_adapter_works_again),
          TEST(a_start_from_other_weights_is_refused))
