@@ -50,7 +50,7 @@ struct variant {
 struct site_report {
     int rank, rank_max;                /* 0: no low-rank part */
     double trained, deployed;          /* adapter parameters trained now; surviving in what is deployed */
-    double bits_w, bits_x;             /* operands of the base product, as it multiplies; its arithmetic may know better */
+    double bits_w, bits_x;             /* operands of the base product, as they multiply; dfp knows better */
     double bits_stored;                /* of a base weight in memory, where the method keeps it itself; 0: elsewhere */
     double bits_a, bits_b, bits_e;     /* adapter weights */
     double bits_qa, bits_qe, bits_out; /* adapter activations, site output; without an E set bits_qe = bits_qa */
