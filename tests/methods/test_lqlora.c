@@ -240,7 +240,8 @@ START_TEST(what_cannot_be_is_refused)
     ck_fails(run_open(&method_lqlora, "alpha=0", PROBE_BERT, &s), ST_USAGE, "alpha = 0");
     ck_fails(run_open(&method_lqlora, "sites=after_attn", PROBE_BERT, &s), ST_USAGE, "no linear layer");
     ck_fails(run_open(&method_lqlora, "sites=classifier", PROBE_BERT, &s), ST_USAGE, "trained in full");
-    const struct probe p = {&method_lqlora, run_options(&method_lqlora, "rank=4"), PROBE_BERT, store_find("nf4"), NULL};
+    const struct probe p = {
+        &method_lqlora, run_options(&method_lqlora, "rank=4"), PROBE_BERT, store_find("nf4"), NULL, NULL};
     ck_fails(probe_open(&p, 0, &s), ST_USAGE, "store nf4 cannot be used");
 }
 END_TEST
@@ -253,7 +254,7 @@ START_TEST(threads_do_not_show)
     opened("rank=4 budget=3", PROBE_BERT, &one);
     for (int threads = 2; threads <= 3; threads++) {
         void *options = run_options(&method_lqlora, "rank=4 budget=3"); /* sets one thread */
-        const struct probe p = {&method_lqlora, options, PROBE_BERT, store_find("f32"), NULL};
+        const struct probe p = {&method_lqlora, options, PROBE_BERT, store_find("f32"), NULL, NULL};
         parallel_set_threads(threads);
         ck_ok(probe_open(&p, 0, &s));
         for (int n = 0; run_site(&one, n); n++) {
