@@ -6,6 +6,12 @@
 #include "core/parallel.h"
 #include "core/wsrc.h"
 
+struct lowrank lowrank_of(const struct param *a, const struct param *b, double scale)
+{
+    return (struct lowrank){
+        .a = a->data, .b = b->data, .in = a->cols, .out = b->rows, .r = a->rows, .hi = a->rows, .scale = scale};
+}
+
 static real factor(const struct lowrank *l, int i)
 {
     return (real)(l->e != NULL ? l->scale * (double)l->e[i] : l->scale);

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include "core/arena.h"
 #include "core/gemm.h"
+#include "core/param.h"
 #include "core/real.h"
 #include "core/rng.h"
 #include "core/status.h"
@@ -19,6 +20,9 @@ struct lowrank {
     const struct products *products; /* along the tokens; NULL: f32's. Gradients of a, b, e, whose few rows or columns
                                         leave nothing to gain, are f32 products always, and so is the merging */
 };
+
+/* All rank rows of a pair of tensors, a [r, in] and b [out, r], without factors. */
+struct lowrank lowrank_of(const struct param *a, const struct param *b, double scale);
 
 /* z [T, r] receives x A' (columns lo..hi), kept by the caller for backward. work: (hi - lo) * out. The first half of
  * lowrank_forward: returns the product that is left to add to y. It reads z and work. */

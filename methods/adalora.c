@@ -218,14 +218,9 @@ static struct lowrank update_of(const struct site *site)
 {
     const struct adapter *ad = site->adapter;
     const struct options *o = ((const struct mrun *)site->run)->options;
-    return (struct lowrank){.a = ad->a.w->data,
-                            .b = ad->b.w->data,
-                            .e = ad->e.w->data,
-                            .in = site->in,
-                            .out = site->out,
-                            .r = o->rank,
-                            .hi = o->rank,
-                            .scale = (o->alpha > 0 ? o->alpha : o->rank) / (o->rank + 1e-5)};
+    struct lowrank l = lowrank_of(ad->a.w, ad->b.w, (o->alpha > 0 ? o->alpha : o->rank) / (o->rank + 1e-5));
+    l.e = ad->e.w->data;
+    return l;
 }
 
 static struct dropout input_dropout(const struct use *u)

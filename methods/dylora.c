@@ -213,13 +213,9 @@ static status dylora_prepare(struct mrun *run, struct site *site, struct pass *p
 static struct lowrank update_at(const struct site *site, const struct options *o, int b)
 {
     const struct adapter *ad = site->adapter;
-    return (struct lowrank){.a = ad->a->data,
-                            .b = ad->b->data,
-                            .in = site->in,
-                            .out = site->out,
-                            .r = o->rank,
-                            .hi = b,
-                            .scale = o->alpha / b};
+    struct lowrank l = lowrank_of(ad->a, ad->b, o->alpha / b);
+    l.hi = b;
+    return l;
 }
 
 static struct lowrank update_in(const struct use *u)

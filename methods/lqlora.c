@@ -78,13 +78,7 @@ static struct lowrank update_of(const struct site *site)
 {
     const struct adapter *ad = site->adapter;
     const struct options *o = ((const struct mrun *)site->run)->options;
-    return (struct lowrank){.a = ad->a->data,
-                            .b = ad->b->data,
-                            .in = site->in,
-                            .out = site->out,
-                            .r = o->rank,
-                            .hi = o->rank,
-                            .scale = scale_of(o)};
+    return lowrank_of(ad->a, ad->b, scale_of(o));
 }
 
 /* ---- configurations ---------------------------------------------------------------------------------------------- */

@@ -71,14 +71,9 @@ static status vera_attach(struct mrun *run, struct site *site, const real *w)
 static struct lowrank inner_of(const struct site *site)
 {
     const struct adapter *ad = site->adapter;
-    return (struct lowrank){.a = ad->a->data,
-                            .b = ad->b->data,
-                            .e = ad->d->data,
-                            .in = site->in,
-                            .out = site->out,
-                            .r = ad->a->rows,
-                            .hi = ad->a->rows,
-                            .scale = 1};
+    struct lowrank l = lowrank_of(ad->a, ad->b, 1);
+    l.e = ad->d->data;
+    return l;
 }
 
 static struct dropout input_dropout(const struct use *u)
