@@ -104,6 +104,26 @@ static status can_decompose(const struct site *site)
     return ST_OK;
 }
 
+/* Whether the budget can be kept at all: known at once, while errors take minutes. */
+static status can_afford(const struct mrun *run)
+{
+    const struct options *o = run->options;
+    double parameters = 0, least = 0;
+    for (int i = 0; i < run->sites; i++) {
+        if (!run->chosen[i]) continue;
+        const size_t size = (size_t)run->site[i]->out * (size_t)run->site[i]->in;
+        double smallest = lq_storage_bits(&grid[0], size);
+        for (int j = 1; j < GRID; j++) smallest = fmin(smallest, lq_storage_bits(&grid[j], size));
+        parameters += (double)size;
+        least += smallest;
+    }
+    FAIL_IF(
+        least > o->budget * parameters, ST_USAGE,
+        "lqlora: budget = %g bits a parameter cannot be kept: the smallest possible is %.4f for these %.0f parameters",
+        o->budget, least / parameters, parameters);
+    return ST_OK;
+}
+
 /* The squared errors that each configuration of the grid leaves at one site, and the bits it takes. */
 static status price(const struct options *o, const struct site *site, struct arena *temporary, double *size,
                     double *loss)
@@ -140,10 +160,7 @@ static status choose_with(struct mrun *run, struct arena *temporary)
         parameters += (double)site->out * site->in;
         n++;
     }
-    status st = allocate(n, GRID, size, loss, o->budget * parameters, temporary, choice, &got);
-    if (st != ST_OK)
-        return fail_in(st, "lqlora, budget = %g bits a parameter of %.0f (bits of all matrices)", o->budget,
-                       parameters);
+    TRY(allocate(n, GRID, size, loss, o->budget * parameters, temporary, choice, &got));
     for (int i = run->sites - 1; i >= 0; i--)
         if (run->chosen[i]) plan->config[i] = grid[choice[--n]];
     return ST_OK;
@@ -161,6 +178,7 @@ static status lqlora_setup(struct mrun *run)
         if (run->chosen[i]) TRY(can_decompose(run->site[i]));
     }
     if (o->budget <= 0) return ST_OK;
+    TRY(can_afford(run));
     struct arena *temporary = arena_new("allocation of bits");
     if (!temporary) return ST_MEMORY;
     status st = choose_with(run, temporary);
