@@ -147,14 +147,10 @@ static status choose_store(struct bops_subject *s, const struct preset *p, char 
 
 static status choose_arith(struct bops_subject *s, const struct preset *p, char **word, int count)
 {
-    const char *name = preset_value(p, "precision"), *names[16];
-    int n = 0;
+    const char *name = preset_value(p, "precision");
     for (int i = 0; i < count; i++)
         if (strncmp(word[i], "precision=", 10) == 0) name = word[i] + 10;
-    s->arith = arith_find(name ? name : arith_f32.name);
-    if (s->arith) return ST_OK;
-    for (const struct arith *const *a = arith_table; *a && n < 16; a++) names[n++] = (*a)->name;
-    return cli_unknown("", "precision", name, names, n);
+    return arith_choose(name ? name : arith_f32.name, &s->arith);
 }
 
 static status new_options(const struct option *table, size_t size, const struct preset *p, struct arena *arena,

@@ -128,11 +128,8 @@ static status show_store(const char *name, struct arena *arena)
 static status show_precision(const char *name, struct arena *arena)
 {
     (void)arena;
-    const char *names[16];
-    int n = 0;
-    const struct arith *a = arith_find(name);
-    for (const struct arith *const *t = arith_table; *t && n < 16; t++) names[n++] = (*t)->name;
-    if (!a) return cli_unknown("", "precision", name, names, n);
+    const struct arith *a;
+    TRY(arith_choose(name, &a));
     printf("%s: %s\n", a->name, a->summary);
     show_options("Options in [train] and [row NAME], beside precision = NAME", a->options);
     return ST_OK;

@@ -96,12 +96,9 @@ static status find_store(const struct wanted *w, const struct store **store, voi
 /* The same for the arithmetic. */
 static status find_arith(const struct wanted *w, const struct arith **arith, void **options, struct arena *arena)
 {
-    const char *names[16], *name = given(w->precision) ? w->precision : w->info.precision;
-    int n = 0;
-    *arith = arith_find(given(name) ? name : arith_f32.name);
+    const char *name = given(w->precision) ? w->precision : w->info.precision;
     *options = NULL;
-    for (const struct arith *const *a = arith_table; *a && n < 16; a++) names[n++] = (*a)->name;
-    if (!*arith) return cli_unknown("", "precision", name, names, n);
+    TRY(arith_choose(given(name) ? name : arith_f32.name, arith));
     if (!(*arith)->options) return ST_OK;
     if (!(*options = arena_zalloc(arena, (*arith)->option_size))) return ST_MEMORY;
     TRY(option_defaults((*arith)->options, *options, arena));

@@ -163,17 +163,14 @@ static void scale_piece(void *ctx, int piece, int thread)
     }
 }
 
-static double squares(const struct param *p)
-{
-    struct mat g = mat_of(p->grad, p->rows, p->cols);
-    return p->reached ? op_sum_squares_of(&g, p->reached) : op_sum_squares(p->grad, param_size(p));
-}
-
 double gradients_clip(struct registry *reg, double clip)
 {
     double sum = 0;
-    for (int i = 0; i < reg->count; i++)
-        if (param_trained(reg->list[i])) sum += squares(reg->list[i]);
+    for (int i = 0; i < reg->count; i++) {
+        const struct param *p = reg->list[i];
+        struct mat g = mat_of(p->grad, p->rows, p->cols);
+        if (param_trained(p)) sum += op_sum_squares_of(&g, p->reached);
+    }
     double norm = sqrt(sum);
     double factor = clip / (norm + 1e-6);
     if (clip <= 0 || !isfinite(norm) || factor >= 1) return norm;

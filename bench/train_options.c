@@ -2,6 +2,7 @@
 
 #include <math.h>
 #include <stddef.h>
+#include "bench/cli.h"
 
 #define AT(field) offsetof(struct train_options, field)
 
@@ -64,6 +65,15 @@ const struct option train_option_table[] = {
     {"memory_limit", OPT_INT, AT(memory_limit), 0, 1e9, "0", NULL,
      "MB that a cell may take for itself, mapped files aside; 0: no limit", OPTION_NO_ID},
     OPT_END};
+
+status arith_choose(const char *name, const struct arith **out)
+{
+    const char *names[16];
+    int n = 0;
+    *out = arith_find(name);
+    for (const struct arith *const *a = arith_table; *a && n < 16; a++) names[n++] = (*a)->name;
+    return *out ? ST_OK : cli_unknown("", "precision", name, names, n);
+}
 
 const struct arith *train_arith(const struct train_options *o)
 {

@@ -53,6 +53,8 @@ struct train_options {
 };
 extern const struct option train_option_table[];
 
+/* The arithmetic of that name, or a sentence that lists those there are (ST_USAGE). */
+status arith_choose(const char *name, const struct arith **);
 /* The arithmetic that precision names. */
 const struct arith *train_arith(const struct train_options *);
 

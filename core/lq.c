@@ -203,31 +203,12 @@ static int length_of(const struct lq *q, size_t block)
     return rest < (size_t)q->config.block ? (int)rest : q->config.block;
 }
 
-static real larger(real most, real x)
-{
-    real size = x < 0 ? -x : x;
-    return size > most ? size : most;
-}
-
-/* The largest size is the same in any order: lanes let the compiler use vectors. */
-static real largest_of(const real *x, int n)
-{
-    enum { LANES = 8 };
-    real most[LANES] = {0};
-    int i = 0;
-    for (; i + LANES <= n; i += LANES)
-        for (int k = 0; k < LANES; k++) most[k] = larger(most[k], x[i + k]);
-    for (; i < n; i++) most[0] = larger(most[0], x[i]);
-    for (int k = 1; k < LANES; k++) most[0] = larger(most[0], most[k]);
-    return most[0];
-}
-
 static void measure_run(void *ctx, int run, int thread)
 {
     const struct filling *f = ctx;
     (void)thread;
     for (size_t b = (size_t)run * RUN; b < f->q->blocks && b < ((size_t)run + 1) * RUN; b++)
-        f->scale[b] = (float)largest_of(f->x + b * (size_t)f->q->config.block, length_of(f->q, b));
+        f->scale[b] = (float)row_kernels()->largest(f->x + b * (size_t)f->q->config.block, (size_t)length_of(f->q, b));
 }
 
 static void fill_scales(const struct filling *f)

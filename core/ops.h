@@ -82,7 +82,8 @@ double op_mse(const struct mat *pred, const float *target, double weight, struct
 
 /* Sum of squares in double, fixed chunks: for the gradient norm. */
 double op_sum_squares(const real *x, size_t n);
-/* The same of x [rows, cols], whose rows hold zeros where some[row] is 0; most of these are not read. */
+/* The same of x [rows, cols], whose rows hold zeros where some[row] is 0; most of these are not read. some NULL: all
+ * are. */
 double op_sum_squares_of(const struct mat *x, const unsigned char *some);
 /* 1 when every element is finite. */
 int op_all_finite(const real *x, size_t n);
