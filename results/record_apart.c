@@ -1,7 +1,9 @@
 /* HDF5 reads in a process of its own. Damage never gets that far, for the seal is checked first; but bytes that were
  * made to do harm can have a right seal, and over some of them the library crashes, loops or asks for any memory. No
  * check short of a second HDF5 library would tell which. So a helper process of this program opens images, one after
- * the other, and sends the items it finds; when it dies over one, that file is refused and the next gets a new helper.
+ * the other, and sends the items it finds; when it dies or falls silent over one, a new helper tries, and a file over
+ * which two do is refused. (An earlier file may have left a helper with a broken heap: a lock in it that is never let
+ * go takes no processor time, so the clock is watched too.)
  *
  *   request  struct request, then the image
  *   answer   struct answer, then its body: the root's hash and all items, or the message of a failure
@@ -13,6 +15,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -20,7 +23,9 @@
 #include "core/system.h"
 #include "core/text.h"
 
-enum { SECONDS = 5, SECOND_BYTES = 1 << 20 }; /* of processor time for one file, and one more for so many bytes */
+/* For one file: of processor time, and of the clock from one word of the helper to the next; one more for so many
+ * bytes. */
+enum { SECONDS = 5, SILENT_SECONDS = 10, SECOND_BYTES = 1 << 20 };
 
 struct request {
     uint64_t size;
@@ -136,7 +141,8 @@ static void be_helper(int fd, pid_t parent)
 
 /* ---- the program ---- */
 
-/* Ends with the helper; how: as waitpid tells, 0 where it was not ours. */
+/* Ends with the helper; how: as waitpid tells, 0 where it was not ours. One that has ended by itself is not changed by
+ * the signal. */
 static int helper_gone(void)
 {
     int how = 0;
@@ -144,6 +150,7 @@ static int helper_gone(void)
     close(helper.fd);
     helper.fd = -1;
     if (helper.owner != getpid()) return 0;
+    kill(helper.pid, SIGKILL);
     while (waitpid(helper.pid, &how, 0) < 0 && errno == EINTR) continue;
     return how;
 }
@@ -169,12 +176,15 @@ static status helper_start(void)
     return ST_OK;
 }
 
-/* The answer's body in the arena, with a NUL behind it; NULL in *body: the helper died. */
+/* The answer's body in the arena, with a NUL behind it; NULL in *body: the helper died, or says nothing. */
 static status ask(const struct request *q, const unsigned char *bytes, struct arena *a, struct answer *answer,
                   char **body)
 {
+    const struct timeval patience = {.tv_sec = SILENT_SECONDS + (time_t)(q->size / SECOND_BYTES)};
     *body = NULL;
     TRY(helper_start());
+    setsockopt(helper.fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    setsockopt(helper.fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
     if (!send_all(helper.fd, q, sizeof *q) || !send_all(helper.fd, bytes, (size_t)q->size) ||
         !receive_all(helper.fd, answer, sizeof *answer))
         return ST_OK;
@@ -250,11 +260,6 @@ static status take_item(struct cursor *c, struct record *r)
     return (text = take_text(c)) ? record_string(r, path, text) : fail(ST_INPUT, "%s ends early", path);
 }
 
-static int out_of_time(int how)
-{
-    return WIFSIGNALED(how) && WTERMSIG(how) == SIGPROF;
-}
-
 /* How the helper ended, for the message. */
 static status died(const char *file, int how)
 {
@@ -262,7 +267,7 @@ static status died(const char *file, int how)
         return fail(ST_MEMORY, "%s: out of memory in the process that opens it", file);
     if (WIFEXITED(how) && WEXITSTATUS(how) == NOBODY_THERE)
         return fail(ST_IO, "%s: no talking to the process that opens it", file);
-    if (out_of_time(how))
+    if (WIFSIGNALED(how) && (WTERMSIG(how) == SIGPROF || WTERMSIG(how) == SIGKILL))
         return fail(ST_INPUT, "%s: HDF5 does not come to an end over it: expected a record, this file was forged",
                     file);
     return fail(ST_INPUT, "%s: HDF5 crashes over it: expected a record, this file was forged", file);
@@ -277,8 +282,8 @@ status record_image_read_apart(const unsigned char *bytes, size_t size, const ch
     int how = 0;
     snprintf(q.format, sizeof q.format, "%s", format);
     snprintf(q.file, sizeof q.file, "%s", file);
-    /* Someone may have killed it: only a file that kills two is to blame. */
-    for (int tries = 0; tries < 2 && !body && !out_of_time(how); tries++) {
+    /* Someone may have killed it, or the file before: only a file that is the end of two is to blame. */
+    for (int tries = 0; tries < 2 && !body; tries++) {
         TRY(ask(&q, bytes, record->arena, &answer, &body));
         if (!body) how = helper_gone();
     }

@@ -38,20 +38,32 @@ static pid_t only_child(void)
     return (pid_t)atol(text);
 }
 
-START_TEST(a_killed_helper_is_replaced)
+static void replaced_after(const char *test, int signal)
 {
     const char *path = a_record();
     ck_ok(read_one(path));
     pid_t helper = only_child();
     if (helper == 0) {
-        printf("SKIP a_killed_helper_is_replaced: /proc does not tell children here\n");
+        printf("SKIP %s: /proc does not tell children here\n", test);
         return;
     }
-    ck_assert_int_eq(kill(helper, SIGKILL), 0);
+    ck_assert_int_eq(kill(helper, signal), 0);
     ck_ok(read_one(path));
     ck_assert_int_ne(only_child(), helper);
     ck_assert_int_ne(only_child(), 0);
     arena_free(arena);
+}
+
+START_TEST(a_killed_helper_is_replaced)
+{
+    replaced_after("a_killed_helper_is_replaced", SIGKILL);
+}
+END_TEST
+
+/* It takes no processor time and would never answer: waits for SILENT_SECONDS. */
+START_TEST(a_silent_helper_is_replaced)
+{
+    replaced_after("a_silent_helper_is_replaced", SIGSTOP);
 }
 END_TEST
 
@@ -129,5 +141,5 @@ START_TEST(it_may_lack_memory)
 }
 END_TEST
 
-PG_TESTS(TEST(a_killed_helper_is_replaced), TEST(a_forked_process_has_its_own), TEST(damage_never_gets_there),
-         TEST(talking_to_it_may_fail), TEST(it_may_lack_memory))
+PG_TESTS(TEST(a_killed_helper_is_replaced), TEST(a_silent_helper_is_replaced), TEST(a_forked_process_has_its_own),
+         TEST(damage_never_gets_there), TEST(talking_to_it_may_fail), TEST(it_may_lack_memory))
