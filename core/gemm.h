@@ -38,8 +38,8 @@ void gemm_serial(int m, int n, int k, struct gemm_in a, struct gemm_in b, real *
 /* Three nested loops with fma(); the definition of the result. */
 void gemm_reference(int m, int n, int k, struct gemm_in a, struct gemm_in b, real *c, int ldc, bool accumulate);
 
-/* A further product of k steps that is added to the C of another one, once that is done and has its bias: what a call
- * with accumulate would add, bit for bit. For updates of low rank, whose time is the way of C from memory and back. */
+/* A further product of k steps that is added to the C of another one, once that is complete: what a call with
+ * accumulate would add, bit for bit. For updates of low rank, whose time is the way of C from memory and back. */
 struct gemm_term {
     int k;
     struct gemm_in a, b;

@@ -55,8 +55,8 @@ enum { CLASSES = sizeof table / sizeof table[0] };
 
 #ifndef PG_DOUBLE
 /* m x n of C, at most 2 x 2 tiles, over two blocks, operands of many sizes, by the kernels and by the definition. What
- * lies beside C stays as it is. */
-static bool agree_on(const struct bf16_kernels *k, int m, int n, bool load_and_bias)
+ * lies beside C stays as it is. C starts as what it is, or as a bias. */
+static bool agree_on(const struct bf16_kernels *k, int m, int n, bool load)
 {
     enum { MOST = 2 * BF16_LANES, K = 2 * BF16_BLOCK, LD = MOST + 1 };
     static _Alignas(64) unsigned char packed[2][MOST * K * sizeof(real)];
@@ -75,28 +75,23 @@ static bool agree_on(const struct bf16_kernels *k, int m, int n, bool load_and_b
     }
     for (int i = 0; i < MOST * LD; i++) got[i] = want[i] = x[0][i % (m * K)] * x[1][i % (n * K)]; /* as large as sums */
     for (int j = 0; j < n; j++) bias[j] = x[1][j];
-    k->piece(&(struct bf16_piece){.a = packed[0],
-                                  .b = packed[1],
+    for (int i = 0; !load && i < m; i++) memcpy(want + i * LD, bias, sizeof *bias * (size_t)n);
+    k->piece(&(struct bf16_piece){.run = {{packed[0], packed[1], panel, panel, 2}},
                                   .m = m,
                                   .n = n,
-                                  .blocks = 2,
-                                  .panel_a = panel,
-                                  .panel_b = panel,
                                   .c = got,
                                   .ldc = LD,
-                                  .load = load_and_bias,
-                                  .bias = load_and_bias ? bias : NULL});
+                                  .load = load,
+                                  .bias = load ? NULL : bias});
     gemm_bf16_reference(m, n, K, (struct gemm_in){.p = x[0], .ld = K},
-                        (struct gemm_in){.p = x[1], .ld = K, .trans = true}, want, LD, load_and_bias);
-    for (int i = 0; load_and_bias && i < m; i++)
-        for (int j = 0; j < n; j++) want[i * LD + j] += bias[j];
+                        (struct gemm_in){.p = x[1], .ld = K, .trans = true}, want, LD, true);
     return memcmp(got, want, sizeof got) == 0;
 }
 
 /* A whole tile, and tiles that are cut on one side or both: registers of other shapes. */
 static bool agree(const struct bf16_kernels *k)
 {
-    return agree_on(k, BF16_LANES, BF16_LANES, false) && agree_on(k, 21, 27, true);
+    return agree_on(k, BF16_LANES, BF16_LANES, false) && agree_on(k, 21, 27, true) && agree_on(k, 21, 27, false);
 }
 
 /* Instructions of bfloat16 are tried before their first use: their arithmetic is the maker's choice. */
@@ -227,41 +222,45 @@ struct problem {
 
 /* One part of the problem whose operands are packed, and how it is cut. A piece goes through k in steps of `depth`
  * tiles: what two panels of each operand hold then stays in the nearest cache, what a piece of each holds, in the next.
- * In the last step it is done in bands of rows, so that a band is still near when the term is added and it is finished.
- */
+ * The term on top, whose packed operands are run 1, comes with the last step. Where there is a finish, that one is done
+ * in bands of rows, so that a band is still near when it is finished. */
 enum { BAND = 64 };
 struct block {
     const struct bf16_kernels *kernels;
     struct bf16_piece all;
-    struct bf16_piece plus;           /* the term on top; no blocks: there is none, or not yet */
-    const struct gemm_finish *finish; /* the same */
+    const struct gemm_finish *finish; /* NULL: there is none, or not yet */
     int i0, j0;                       /* where the part lies in C */
     int rows, cols, depth;            /* of a piece */
     int down;                         /* pieces along m */
 };
 
 /* Where rows from i and columns from j on begin in packed operands. */
-static void move_to(struct bf16_piece *p, int i, int j)
+static void move_to(struct bf16_run *r, int i, int j)
 {
-    p->a += (size_t)(i / BF16_LANES) * p->panel_a;
-    p->b += (size_t)(j / BF16_LANES) * p->panel_b;
+    r->a += (size_t)(i / BF16_LANES) * r->panel_a;
+    r->b += (size_t)(j / BF16_LANES) * r->panel_b;
 }
 
-/* Rows r .. r+rows-1 of a piece: its last step, then what comes after. */
-static void last_step(const struct block *b, const struct bf16_piece *all, int i, int j, int r, int rows)
+/* m x n of a piece, or of all, from (i, j) on. */
+static struct bf16_piece cut_out(const struct bf16_piece *from, int i, int m, int j, int n)
 {
-    struct bf16_piece p = *all;
-    move_to(&p, r, 0);
-    p.c += r * p.ldc;
-    p.m = rows;
-    b->kernels->piece(&p);
-    if (b->plus.blocks > 0) {
-        struct bf16_piece q = b->plus;
-        move_to(&q, i + r, j);
-        q.m = p.m, q.n = p.n, q.c = p.c, q.ldc = p.ldc, q.load = true;
-        b->kernels->piece(&q);
+    struct bf16_piece p = *from;
+    for (int r = 0; r < BF16_RUNS; r++) move_to(&p.run[r], i, j);
+    p.c += i * p.ldc + j;
+    p.m = m;
+    p.n = n;
+    if (p.bias) p.bias += j;
+    return p;
+}
+
+static void last_step(const struct block *b, const struct bf16_piece *p, int i, int j)
+{
+    int band = b->finish ? BAND : p->m;
+    for (int r = 0; r < p->m; r += band) {
+        struct bf16_piece part = cut_out(p, r, smaller(band, p->m - r), 0, p->n);
+        b->kernels->piece(&part);
+        if (b->finish) b->finish->fn(b->finish->ctx, b->i0 + i + r, part.m, b->j0 + j, part.n);
     }
-    if (b->finish) b->finish->fn(b->finish->ctx, b->i0 + i + r, p.m, b->j0 + j, p.n);
 }
 
 static void compute_piece(void *ctx, int index, int thread)
@@ -269,24 +268,20 @@ static void compute_piece(void *ctx, int index, int thread)
     (void)thread;
     const struct block *b = ctx;
     int i = index % b->down * b->rows, j = index / b->down * b->cols;
-    struct bf16_piece p = b->all;
-    move_to(&p, i, j);
-    p.m = smaller(b->rows, p.m - i);
-    p.n = smaller(b->cols, p.n - j);
-    p.c += i * p.ldc + j;
-    p.bias = NULL;
-    int left = b->all.blocks;
+    struct bf16_piece p = cut_out(&b->all, i, smaller(b->rows, b->all.m - i), j, smaller(b->cols, b->all.n - j));
+    const int on_top = p.run[1].blocks;
+    p.run[1].blocks = 0;
+    int left = p.run[0].blocks;
     for (; left > b->depth; left -= b->depth) { /* C is added to in the order of k: only where it lies changes */
-        p.blocks = b->depth;
+        p.run[0].blocks = b->depth;
         b->kernels->piece(&p);
-        size_t done = (size_t)p.blocks * BF16_TILE * b->kernels->unit;
-        p.a += done, p.b += done;
+        size_t done = (size_t)b->depth * BF16_TILE * b->kernels->unit;
+        p.run[0].a += done, p.run[0].b += done;
         p.load = true;
     }
-    p.blocks = left;
-    p.bias = b->all.bias ? b->all.bias + j : NULL;
-    int band = b->plus.blocks > 0 || b->finish ? BAND : p.m;
-    for (int r = 0; r < p.m; r += band) last_step(b, &p, i, j, r, smaller(band, p.m - r));
+    p.run[0].blocks = left;
+    p.run[1].blocks = on_top;
+    last_step(b, &p, i, j);
 }
 
 /* n in equal parts of at most `most`, but for rounding up to whole pairs of panels. */
@@ -301,7 +296,8 @@ static void cut_up(struct block *b, int threads)
 {
     enum { ROWS = 256, COLS = 512, DEPTH = 12, PIECES_A_THREAD = 4, LEAST = 64 };
     const struct bf16_piece *p = &b->all;
-    b->depth = p->blocks > 0 ? parts_of(p->blocks, parts_of(p->blocks, DEPTH)) : 1;
+    const int blocks = p->run[0].blocks;
+    b->depth = blocks > 0 ? parts_of(blocks, parts_of(blocks, DEPTH)) : 1;
     b->rows = part_size(p->m, ROWS);
     b->cols = part_size(p->n, COLS);
     while (threads > 1 && parts_of(p->m, b->rows) * parts_of(p->n, b->cols) < threads * PIECES_A_THREAD) {
@@ -342,23 +338,18 @@ static void one_part(const struct problem *p, const struct part *t, const struct
     if (groups > 0) for_each(p->serial, groups, pack_piece, &pack);
     bool last = t->l0 + t->k >= p->k;
     struct block block = {.kernels = kernels, .finish = last ? p->after.finish : NULL, .i0 = t->i0, .j0 = t->j0};
-    block.all = (struct bf16_piece){.a = a->at,
-                                    .b = b->at,
+    block.all = (struct bf16_piece){.run = {{a->at, b->at, a->panel, b->panel, parts_of(t->k, BF16_BLOCK)}},
                                     .m = t->m,
                                     .n = t->n,
-                                    .blocks = parts_of(t->k, BF16_BLOCK),
-                                    .panel_a = a->panel,
-                                    .panel_b = b->panel,
                                     .c = p->c + t->i0 * p->ldc + t->j0,
                                     .ldc = p->ldc,
                                     .load = p->accumulate || t->l0 > 0,
-                                    .bias = p->bias && last ? p->bias + t->j0 : NULL};
+                                    .bias = p->bias ? p->bias + t->j0 : NULL};
     if (p->after.plus && last) {
         int k = p->after.plus->k;
         size_t panel = panel_bytes(kernels, k);
-        block.plus = (struct bf16_piece){
-            .a = plus_a, .b = plus_b, .blocks = parts_of(k, BF16_BLOCK), .panel_a = panel, .panel_b = panel};
-        move_to(&block.plus, t->i0, t->j0);
+        block.all.run[1] = (struct bf16_run){plus_a, plus_b, panel, panel, parts_of(k, BF16_BLOCK)};
+        move_to(&block.all.run[1], t->i0, t->j0);
     }
     cut_up(&block, p->serial ? 1 : parallel_threads());
     for_each(p->serial, block.down * parts_of(t->n, block.cols), compute_piece, &block);

@@ -27,37 +27,29 @@ static void configure(const struct config *config)
     _tile_loadconfig(config);
 }
 
-/* A tile of C comes from there, or is zero. */
-#define BEGIN(tile, from) \
+/* A tile of C starts as what it is, as the bias of its columns from j on (a stride of 0 makes all rows the same one),
+ * or as zeros. */
+#define BEGIN(tile, from, j) \
     do { \
         if (p->load) \
             _tile_loadd(tile, from, ldc); \
+        else if (p->bias) \
+            _tile_loadd(tile, p->bias + (j), 0); \
         else \
             _tile_zero(tile); \
     } while (0)
 
-/* To m x n of C that were stored just now. */
-static void add_bias(const struct bf16_piece *p, int i, int m, int j, int n)
+static const uint16_t *panel_of_a(const struct bf16_run *r, int i)
 {
-    if (!p->bias) return;
-    for (int end = j + n; j < end; j += BF16_LANES) {
-        const __mmask16 some = first(end - j);
-        const __m512 bias = _mm512_maskz_loadu_ps(some, p->bias + j);
-        float *c = p->c + i * p->ldc + j;
-        for (int r = 0; r < m; r++, c += p->ldc)
-            _mm512_mask_storeu_ps(c, some, _mm512_add_ps(_mm512_maskz_loadu_ps(some, c), bias));
-    }
+    return (const uint16_t *)(r->a + (size_t)(i / BF16_LANES) * r->panel_a);
 }
 
-static const uint16_t *panel_of_a(const struct bf16_piece *p, int i)
+static const uint16_t *panel_of_b(const struct bf16_run *r, int j)
 {
-    return (const uint16_t *)(p->a + (size_t)(i / BF16_LANES) * p->panel_a);
+    return (const uint16_t *)(r->b + (size_t)(j / BF16_LANES) * r->panel_b);
 }
 
-static const uint16_t *panel_of_b(const struct bf16_piece *p, int j)
-{
-    return (const uint16_t *)(p->b + (size_t)(j / BF16_LANES) * p->panel_b);
-}
+#define RUNS(r) (const struct bf16_run *r = p->run; r < p->run + BF16_RUNS; r++)
 
 /* ---- whole tiles of C: 2 x 2 at a time --------------------------------------------------------------------------- */
 
@@ -70,7 +62,7 @@ static void configure_inside(void)
 }
 
 #define SUMS(two_rows, two_cols) \
-    for (int block = 0; block < p->blocks; block++, a += BF16_TILE, b += BF16_TILE) { \
+    for (int block = 0; block < r->blocks; block++, a += BF16_TILE, b += BF16_TILE) { \
         _tile_loadd(4, a, ROW); \
         _tile_loadd(6, b, ROW); \
         if (two_rows) _tile_loadd(5, a + panel_a, ROW); \
@@ -81,9 +73,10 @@ static void configure_inside(void)
         if ((two_rows) && (two_cols)) _tile_dpbf16ps(3, 5, 7); \
     }
 
-static void quad_sums(const struct bf16_piece *p, const uint16_t *a, const uint16_t *b, bool two_rows, bool two_cols)
+static void quad_sums(const struct bf16_run *r, int i, int j, bool two_rows, bool two_cols)
 {
-    const size_t panel_a = p->panel_a / sizeof *a, panel_b = p->panel_b / sizeof *b;
+    const uint16_t *a = panel_of_a(r, i), *b = panel_of_b(r, j);
+    const size_t panel_a = r->panel_a / sizeof *a, panel_b = r->panel_b / sizeof *b;
     if (two_rows && two_cols)
         SUMS(true, true)
     else if (two_rows)
@@ -98,7 +91,7 @@ static void quad_sums(const struct bf16_piece *p, const uint16_t *a, const uint1
 static void prefetch_next(const struct bf16_piece *p, int i, int j)
 {
     enum { SHORT = 2, LINE = 16 };
-    if (!p->load || p->blocks > SHORT) return;
+    if (!p->load || p->run[0].blocks > SHORT) return;
     j += QUAD;
     if (j + QUAD > p->n) i += QUAD, j = 0;
     if (i + QUAD > p->m || j + QUAD > p->n) return;
@@ -113,17 +106,16 @@ static void quad(const struct bf16_piece *p, int i, int j, bool two_rows, bool t
 {
     const ptrdiff_t ldc = p->ldc * (ptrdiff_t)sizeof *p->c;
     float *c = p->c + i * p->ldc + j, *below = c + BF16_LANES * p->ldc;
-    BEGIN(0, c);
-    if (two_cols) BEGIN(1, c + BF16_LANES);
-    if (two_rows) BEGIN(2, below);
-    if (two_rows && two_cols) BEGIN(3, below + BF16_LANES);
+    BEGIN(0, c, j);
+    if (two_cols) BEGIN(1, c + BF16_LANES, j + BF16_LANES);
+    if (two_rows) BEGIN(2, below, j);
+    if (two_rows && two_cols) BEGIN(3, below + BF16_LANES, j + BF16_LANES);
     prefetch_next(p, i, j);
-    quad_sums(p, panel_of_a(p, i), panel_of_b(p, j), two_rows, two_cols);
+    for RUNS (r) quad_sums(r, i, j, two_rows, two_cols);
     _tile_stored(0, c, ldc);
     if (two_cols) _tile_stored(1, c + BF16_LANES, ldc);
     if (two_rows) _tile_stored(2, below, ldc);
     if (two_rows && two_cols) _tile_stored(3, below + BF16_LANES, ldc);
-    add_bias(p, i, two_rows ? QUAD : BF16_LANES, j, two_cols ? QUAD : BF16_LANES);
 }
 
 /* The first m x n of C, whole tiles. */
@@ -151,56 +143,61 @@ static void configure_edges(int rows, int cols)
     configure(&config);
 }
 
-/* A strip of one or two tiles of C, c and next, along an edge. The operand that the edge cuts lies in tile `cut`; of
- * the other one, whose panels are `panel` apart, tile 7 holds one tile after the other. left, right: which is A, which
- * B. */
-#define STRIP(tile, next_tile, next, cut, from, whole, panel, left, right) \
-    do { \
-        BEGIN(tile, c); \
-        if (two) BEGIN(next_tile, next); \
-        for (int block = 0; block < p->blocks; block++, a += BF16_TILE, b += BF16_TILE) { \
-            _tile_loadd(cut, from, ROW); \
-            _tile_loadd(7, whole, ROW); \
-            _tile_dpbf16ps(tile, left, right); \
-            if (!two) continue; \
-            _tile_loadd(7, whole + panel / sizeof *whole, ROW); \
-            _tile_dpbf16ps(next_tile, left, right); \
-        } \
-        _tile_stored(tile, c, ldc); \
-        if (two) _tile_stored(next_tile, next, ldc); \
-    } while (0)
+/* What is added to a strip of one or two tiles of C along an edge. The operand that the edge cuts, whose panels lie at
+ * `from`, goes to tile `cut`; of the other one, whose panels lie at `whole` and `panel` bytes apart, tile 7 holds one tile
+ * after the other. left, right: which is A, which B. */
+#define STRIP_SUMS(tile, next_tile, cut, from, whole, panel, left, right) \
+    for (int block = 0; block < r->blocks; block++, from += BF16_TILE, whole += BF16_TILE) { \
+        _tile_loadd(cut, from, ROW); \
+        _tile_loadd(7, whole, ROW); \
+        _tile_dpbf16ps(tile, left, right); \
+        if (!two) continue; \
+        _tile_loadd(7, whole + panel / sizeof *whole, ROW); \
+        _tile_dpbf16ps(next_tile, left, right); \
+    }
 
-static void right_edge(const struct bf16_piece *p, int i, bool two, int j, int cols)
+static void right_edge(const struct bf16_piece *p, int i, bool two, int j)
 {
     const ptrdiff_t ldc = p->ldc * (ptrdiff_t)sizeof *p->c;
-    const uint16_t *a = panel_of_a(p, i), *b = panel_of_b(p, j);
-    float *c = p->c + i * p->ldc + j;
-    STRIP(0, 1, c + BF16_LANES * p->ldc, 2, b, a, p->panel_a, 7, 2);
-    add_bias(p, i, two ? QUAD : BF16_LANES, j, cols);
+    float *c = p->c + i * p->ldc + j, *below = c + BF16_LANES * p->ldc;
+    BEGIN(0, c, j);
+    if (two) BEGIN(1, below, j);
+    for RUNS (r) {
+        const uint16_t *a = panel_of_a(r, i), *b = panel_of_b(r, j);
+        STRIP_SUMS(0, 1, 2, b, a, r->panel_a, 7, 2)
+    }
+    _tile_stored(0, c, ldc);
+    if (two) _tile_stored(1, below, ldc);
 }
 
-static void bottom_edge(const struct bf16_piece *p, int i, int rows, int j, bool two)
+static void bottom_edge(const struct bf16_piece *p, int i, int j, bool two)
 {
     const ptrdiff_t ldc = p->ldc * (ptrdiff_t)sizeof *p->c;
-    const uint16_t *a = panel_of_a(p, i), *b = panel_of_b(p, j);
-    float *c = p->c + i * p->ldc + j;
-    STRIP(3, 4, c + BF16_LANES, 5, a, b, p->panel_b, 5, 7);
-    add_bias(p, i, rows, j, two ? QUAD : BF16_LANES);
+    float *c = p->c + i * p->ldc + j, *beside = c + BF16_LANES;
+    BEGIN(3, c, j);
+    if (two) BEGIN(4, beside, j + BF16_LANES);
+    for RUNS (r) {
+        const uint16_t *a = panel_of_a(r, i), *b = panel_of_b(r, j);
+        STRIP_SUMS(3, 4, 5, a, b, r->panel_b, 5, 7)
+    }
+    _tile_stored(3, c, ldc);
+    if (two) _tile_stored(4, beside, ldc);
 }
 
-static void corner(const struct bf16_piece *p, int i, int rows, int j, int cols)
+static void corner(const struct bf16_piece *p, int i, int j)
 {
     const ptrdiff_t ldc = p->ldc * (ptrdiff_t)sizeof *p->c;
-    const uint16_t *a = panel_of_a(p, i), *b = panel_of_b(p, j);
     float *c = p->c + i * p->ldc + j;
-    BEGIN(6, c);
-    for (int block = 0; block < p->blocks; block++, a += BF16_TILE, b += BF16_TILE) {
-        _tile_loadd(5, a, ROW);
-        _tile_loadd(2, b, ROW);
-        _tile_dpbf16ps(6, 5, 2);
+    BEGIN(6, c, j);
+    for RUNS (r) {
+        const uint16_t *a = panel_of_a(r, i), *b = panel_of_b(r, j);
+        for (int block = 0; block < r->blocks; block++, a += BF16_TILE, b += BF16_TILE) {
+            _tile_loadd(5, a, ROW);
+            _tile_loadd(2, b, ROW);
+            _tile_dpbf16ps(6, 5, 2);
+        }
     }
     _tile_stored(6, c, ldc);
-    add_bias(p, i, rows, j, cols);
 }
 
 /* What is left of C after its first m x n. */
@@ -209,10 +206,10 @@ static void edges(const struct bf16_piece *p, int m, int n)
     const int rows = p->m - m, cols = p->n - n;
     configure_edges(rows > 0 ? rows : BF16_LANES, cols > 0 ? cols : BF16_LANES);
     if (cols > 0)
-        for (int i = 0; i < m; i += QUAD) right_edge(p, i, i + BF16_LANES < m, n, cols);
+        for (int i = 0; i < m; i += QUAD) right_edge(p, i, i + BF16_LANES < m, n);
     if (rows > 0)
-        for (int j = 0; j < n; j += QUAD) bottom_edge(p, m, rows, j, j + BF16_LANES < n);
-    if (rows > 0 && cols > 0) corner(p, m, rows, n, cols);
+        for (int j = 0; j < n; j += QUAD) bottom_edge(p, m, j, j + BF16_LANES < n);
+    if (rows > 0 && cols > 0) corner(p, m, n);
 }
 
 static void piece(const struct bf16_piece *p)

@@ -38,42 +38,42 @@ INLINE void chain(const uint16_t *a, const uint16_t *b, size_t apart, int panels
     }
 }
 
-/* rows x cols of C (at most TILES / panels x 16 panels). */
-INLINE void strip(const struct bf16_piece *p, const uint16_t *a, const uint16_t *b, int panels, int rows, int cols,
-                  float *c, const float *bias)
+/* C from (i, j) on: at most TILES / panels rows x 16 panels columns of it. */
+INLINE void strip(const struct bf16_piece *p, int i, int j, int panels)
 {
-    const size_t apart = p->panel_b / sizeof *b;
+    const int rows = p->m - i;
+    float *c = p->c + i * p->ldc + j;
     __m512 even[TILES], odd[TILES], sum[TILES];
-    const __mmask16 mask[2] = {first(cols), first(cols - BF16_LANES)};
+    const __mmask16 mask[2] = {first(p->n - j), first(p->n - j - BF16_LANES)};
     UNROLL
     for (int t = 0; t < TILES; t++) {
-        const float *from = c + t / panels * p->ldc + t % panels * BF16_LANES;
-        sum[t] = p->load && t / panels < rows ? _mm512_maskz_loadu_ps(mask[t % panels], from) : _mm512_setzero_ps();
+        const int q = t % panels, col = q * BF16_LANES;
+        const float *from = p->load ? c + t / panels * p->ldc + col : p->bias ? p->bias + j + col : NULL;
+        sum[t] = from && t / panels < rows ? _mm512_maskz_loadu_ps(mask[q], from) : _mm512_setzero_ps();
     }
-    for (int block = 0; block < p->blocks; block++, a += BF16_TILE, b += BF16_TILE) {
-        chain(a, b, apart, panels, even);
-        chain(a + PAIRS, b + BF16_TILE / 2, apart, panels, odd);
-        UNROLL
-        for (int t = 0; t < TILES; t++) sum[t] = _mm512_add_ps(sum[t], _mm512_add_ps(even[t], odd[t]));
+    for (const struct bf16_run *r = p->run; r < p->run + BF16_RUNS; r++) {
+        const size_t apart = r->panel_b / sizeof(uint16_t);
+        const uint16_t *b = (const uint16_t *)(r->b + (size_t)(j / BF16_LANES) * r->panel_b);
+        const uint16_t *a =
+            (const uint16_t *)(r->a + (size_t)(i / BF16_LANES) * r->panel_a) + i % BF16_LANES * BF16_BLOCK;
+        for (int block = 0; block < r->blocks; block++, a += BF16_TILE, b += BF16_TILE) {
+            chain(a, b, apart, panels, even);
+            chain(a + PAIRS, b + BF16_TILE / 2, apart, panels, odd);
+            UNROLL
+            for (int t = 0; t < TILES; t++) sum[t] = _mm512_add_ps(sum[t], _mm512_add_ps(even[t], odd[t]));
+        }
     }
     UNROLL
     for (int t = 0; t < TILES; t++) {
-        const int col = t % panels * BF16_LANES;
         if (t / panels >= rows) break;
-        if (bias) sum[t] = _mm512_add_ps(sum[t], _mm512_maskz_loadu_ps(mask[t % panels], bias + col));
-        _mm512_mask_storeu_ps(c + t / panels * p->ldc + col, mask[t % panels], sum[t]);
+        _mm512_mask_storeu_ps(c + t / panels * p->ldc + t % panels * BF16_LANES, mask[t % panels], sum[t]);
     }
 }
 
 /* A column of C, `panels` panels wide. */
 INLINE void column(const struct bf16_piece *p, int j, int panels)
 {
-    const uint16_t *b = (const uint16_t *)(p->b + (size_t)(j / BF16_LANES) * p->panel_b);
-    for (int i = 0; i < p->m; i += TILES / panels) {
-        const uint16_t *a =
-            (const uint16_t *)(p->a + (size_t)(i / BF16_LANES) * p->panel_a) + i % BF16_LANES * BF16_BLOCK;
-        strip(p, a, b, panels, p->m - i, p->n - j, p->c + i * p->ldc + j, p->bias ? p->bias + j : NULL);
-    }
+    for (int i = 0; i < p->m; i += TILES / panels) strip(p, i, j, panels);
 }
 
 static void piece(const struct bf16_piece *p)

@@ -46,34 +46,33 @@ X16_FN void chain(const real *a, const real *b, x16 sum[ROWS])
     }
 }
 
-/* ROWS rows of one tile of C, of which `rows` and `cols` exist. */
-static void strip(const struct bf16_piece *p, const real *a, const real *b, int rows, int cols, real *c,
-                  const real *bias)
+/* C from (i, j) on: ROWS rows of one tile, as far as they exist. */
+static void strip(const struct bf16_piece *p, int i, int j)
 {
+    const int rows = p->m - i, cols = p->n - j < BF16_LANES ? p->n - j : BF16_LANES;
+    real *c = p->c + i * p->ldc + j;
     x16 even[ROWS], odd[ROWS], sum[ROWS];
-    for (int r = 0; r < ROWS; r++) sum[r] = p->load && r < rows ? x16_load_part(c + r * p->ldc, cols) : x16_all(0);
-    for (int block = 0; block < p->blocks; block++, a += BF16_TILE, b += BF16_TILE) {
-        chain(a, b, even);
-        chain(a + 1, b + BF16_LANES, odd);
-        for (int r = 0; r < ROWS; r++) sum[r] = x16_add(sum[r], x16_add(even[r], odd[r]));
+    for (int r = 0; r < ROWS; r++) {
+        const real *from = p->load ? c + r * p->ldc : p->bias ? p->bias + j : NULL;
+        sum[r] = from && r < rows ? x16_load_part(from, cols) : x16_all(0);
     }
-    for (int r = 0; r < ROWS && r < rows; r++) {
-        if (bias) sum[r] = x16_add(sum[r], x16_load_part(bias, cols));
-        x16_store_part(c + r * p->ldc, sum[r], cols);
+    for (const struct bf16_run *run = p->run; run < p->run + BF16_RUNS; run++) {
+        const real *a = (const void *)(run->a + (size_t)(i / BF16_LANES) * run->panel_a);
+        const real *b = (const void *)(run->b + (size_t)(j / BF16_LANES) * run->panel_b);
+        a += i % BF16_LANES * BF16_BLOCK;
+        for (int block = 0; block < run->blocks; block++, a += BF16_TILE, b += BF16_TILE) {
+            chain(a, b, even);
+            chain(a + 1, b + BF16_LANES, odd);
+            for (int r = 0; r < ROWS; r++) sum[r] = x16_add(sum[r], x16_add(even[r], odd[r]));
+        }
     }
+    for (int r = 0; r < ROWS && r < rows; r++) x16_store_part(c + r * p->ldc, sum[r], cols);
 }
 
 static void piece(const struct bf16_piece *p)
 {
-    for (int j = 0; j < p->n; j += BF16_LANES) {
-        const real *b = (const void *)(p->b + (size_t)(j / BF16_LANES) * p->panel_b);
-        int cols = p->n - j < BF16_LANES ? p->n - j : BF16_LANES;
-        for (int i = 0; i < p->m; i += ROWS) {
-            const real *a = (const void *)(p->a + (size_t)(i / BF16_LANES) * p->panel_a);
-            strip(p, a + i % BF16_LANES * BF16_BLOCK, b, p->m - i, cols, p->c + i * p->ldc + j,
-                  p->bias ? p->bias + j : NULL);
-        }
-    }
+    for (int j = 0; j < p->n; j += BF16_LANES)
+        for (int i = 0; i < p->m; i += ROWS) strip(p, i, j);
 }
 
 const struct bf16_kernels BF16_KERNELS = {.unit = sizeof(real), .pack = pack, .piece = piece};

@@ -12,12 +12,19 @@
 
 enum { BF16_LANES = 16, BF16_BLOCK = 32, BF16_TILE = BF16_LANES * BF16_BLOCK };
 
-/* C[m,n] = (load ? C : 0) + the blocks' sums, + bias[n] (NULL: none). a: ceil(m/16) panels, b: ceil(n/16); of each the
- * first `blocks` tiles count. */
+/* Steps of k: of each operand the first `blocks` tiles of its panels count. */
+struct bf16_run {
+    const unsigned char *a, *b; /* ceil(m/16) and ceil(n/16) panels */
+    size_t panel_a, panel_b;    /* bytes from a panel to the next */
+    int blocks;
+};
+
+/* C[m,n] starts as it is (load), or in each row as bias[n], or (bias NULL) at 0, and the blocks' sums are added to it:
+ * those of the product, then those of a further one, whose run may be empty. */
+enum { BF16_RUNS = 2 };
 struct bf16_piece {
-    const unsigned char *a, *b;
-    int m, n, blocks;
-    size_t panel_a, panel_b; /* bytes from a panel to the next */
+    struct bf16_run run[BF16_RUNS];
+    int m, n;
     real *c;
     ptrdiff_t ldc;
     bool load;

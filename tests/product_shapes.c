@@ -121,8 +121,9 @@ static void reference_layer(const struct product *p, const struct layer *l, stru
 {
     int m = l->x.rows, n = l->w.rows, k = l->w.cols;
     struct gemm_in x = {.p = l->x.a, .ld = k}, w = {.w = &l->w, .trans = true}, dy = {.p = y->a, .ld = n};
-    p->reference(m, n, k, x, w, y->a, n, false);
-    for (int i = 0; i < m * n; i++) y->a[i] += l->bias[i % n];
+    for (int i = 0; i < m * n; i++) y->a[i] = l->bias[i % n];
+    p->reference(m, n, k, x, w, y->a, n, p->from_bias);
+    for (int i = 0; !p->from_bias && i < m * n; i++) y->a[i] += l->bias[i % n];
     if (l->up.plus) p->reference(m, n, l->up.plus->k, l->up.plus->a, l->up.plus->b, y->a, n, true);
     if (l->up.finish) change_once(y, 0, m, 0, n);
     w.trans = false;

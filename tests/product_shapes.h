@@ -11,6 +11,7 @@ struct product {
     gemm_fn *reference, *parallel, *serial;
     real (*value)(void); /* what operands are filled with */
     enum cpu_class last; /* the highest class that has kernels of its own */
+    bool from_bias;      /* a layer's sums start from its bias; else it is added to them */
 };
 
 struct shape {

@@ -14,7 +14,7 @@ static real value(void)
     return (real)((double)shape_any(1u << 24) / (1 << 23) - 1);
 }
 
-static const struct product tested = {gemm_reference, gemm, gemm_serial, value, CPU_AVX512};
+static const struct product tested = {gemm_reference, gemm, gemm_serial, value, CPU_AVX512, false};
 
 static real *values(size_t n)
 {

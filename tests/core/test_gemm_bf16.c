@@ -18,7 +18,7 @@ static real value(void)
 }
 
 /* A processor's own bfloat16 instructions are trusted after a trial only. */
-static const struct product tested = {gemm_bf16_reference, gemm_bf16, gemm_bf16_serial, value, CPU_AMX};
+static const struct product tested = {gemm_bf16_reference, gemm_bf16, gemm_bf16_serial, value, CPU_AMX, true};
 
 static real *values(size_t n)
 {
@@ -105,7 +105,7 @@ START_TEST(weight_sources)
 }
 END_TEST
 
-/* Row r of a product is the same whatever rows are computed with it; the bias comes last. */
+/* Row r of a product is the same whatever rows are computed with it; sums start from the bias. */
 START_TEST(linear_layers)
 {
     enum { M = 70, N = 90, K = 300 };
@@ -117,8 +117,8 @@ START_TEST(linear_layers)
     struct mat x = mat_of(a, M, K), y = mat_of(all, M, N), d = mat_of(dx, M, K);
     struct gemm_in in = {.p = a, .ld = K}, weight = {.p = b, .ld = K, .trans = true}, dy = {.p = all, .ld = N};
     linear_bf16_forward(&x, &w, bias, NULL, &y);
-    gemm_bf16_reference(M, N, K, in, weight, part, N, false);
-    for (int i = 0; i < M * N; i++) part[i] += bias[i % N];
+    for (int i = 0; i < M * N; i++) part[i] = bias[i % N];
+    gemm_bf16_reference(M, N, K, in, weight, part, N, true);
     ck_assert_mem_eq(all, part, sizeof(real) * M * N);
     for (int rows = 1; rows < M; rows += 5) {
         struct mat xs = mat_part(&x, M - rows, rows, 0, K), ys = mat_of(part, rows, N);
@@ -177,9 +177,9 @@ START_TEST(nothing_beside)
         gemm_bf16_reference(m, n, k, in_a, in_b, want, n, true);
         struct mat x = mat_of(a.at, m, k), y = mat_of(c.at, m, n);
         struct wsrc w = wsrc_dense(b.at, n, k);
+        for (int i = 0; i < m * n; i++) with_bias[i] = bias.at[i % n];
         gemm_bf16_reference(m, n, k, (struct gemm_in){.p = a.at, .ld = k},
-                            (struct gemm_in){.p = b.at, .ld = k, .trans = true}, with_bias, n, false);
-        for (int i = 0; i < m * n; i++) with_bias[i] += bias.at[i % n];
+                            (struct gemm_in){.p = b.at, .ld = k, .trans = true}, with_bias, n, true);
         struct shape s = {m, n, k, ta, tb, true};
         for (int i = 0; i < classes; i++) {
             ck_ok(cpu_force(have[i]));
