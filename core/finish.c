@@ -24,7 +24,14 @@ void finish_activation(const void *ctx, int r0, int rows, int c0, int cols)
 {
     const struct finish_activation *f = ctx;
     const struct row_kernels *k = row_kernels();
-    for (int r = r0; r < r0 + rows; r++) k->activate(f->kind, mat_row(f->x, r) + c0, cols, mat_row(f->y, r) + c0);
+    for (int r = r0; r < r0 + rows; r++) {
+        const real *x = mat_row(f->x, r) + c0;
+        real *y = mat_row(f->y, r) + c0;
+        if (f->slope)
+            k->activate_both(f->kind, x, cols, y, mat_row(f->slope, r) + c0);
+        else
+            k->activate(f->kind, x, cols, y);
+    }
 }
 
 void finish_slope(const void *ctx, int r0, int rows, int c0, int cols)

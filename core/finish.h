@@ -10,11 +10,11 @@
 /* The finish of all of a matrix [rows, cols]. */
 void finish_all(const struct gemm_finish *, int rows, int cols);
 
-/* y = act(x) */
+/* y = act(x) and, unless NULL, slope = act'(x): both for about the price of one */
 struct finish_activation {
     enum activation kind;
     const struct mat *x;
-    struct mat *y;
+    struct mat *y, *slope;
 };
 finish_fn finish_activation;
 

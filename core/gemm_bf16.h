@@ -53,8 +53,8 @@ static inline real bf16_round(real x)
     return (real)f;
 }
 
-/* The three products of a linear layer, as in core/gemm.h, but that a sum starts from its bias (in f32), where tiles can
- * load it at no cost. */
+/* The three products of a linear layer, as in core/gemm.h, but that a sum starts from its bias (in f32), where tiles
+ * can load it at no cost. */
 void linear_bf16_forward(const struct mat *x, const struct wsrc *w, const real *bias, const struct gemm_after *after,
                          struct mat *y);
 void linear_bf16_backward_x(const struct mat *dy, const struct wsrc *w, const struct gemm_after *after, struct mat *dx,

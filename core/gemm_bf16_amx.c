@@ -111,7 +111,8 @@ static void quad(const struct bf16_piece *p, int i, int j, bool two_rows, bool t
     if (two_rows) BEGIN(2, below, j);
     if (two_rows && two_cols) BEGIN(3, below + BF16_LANES, j + BF16_LANES);
     prefetch_next(p, i, j);
-    for RUNS (r) quad_sums(r, i, j, two_rows, two_cols);
+    for
+        RUNS(r) quad_sums(r, i, j, two_rows, two_cols);
     _tile_stored(0, c, ldc);
     if (two_cols) _tile_stored(1, c + BF16_LANES, ldc);
     if (two_rows) _tile_stored(2, below, ldc);
@@ -144,8 +145,8 @@ static void configure_edges(int rows, int cols)
 }
 
 /* What is added to a strip of one or two tiles of C along an edge. The operand that the edge cuts, whose panels lie at
- * `from`, goes to tile `cut`; of the other one, whose panels lie at `whole` and `panel` bytes apart, tile 7 holds one tile
- * after the other. left, right: which is A, which B. */
+ * `from`, goes to tile `cut`; of the other one, whose panels lie at `whole` and `panel` bytes apart, tile 7 holds one
+ * tile after the other. left, right: which is A, which B. */
 #define STRIP_SUMS(tile, next_tile, cut, from, whole, panel, left, right) \
     for (int block = 0; block < r->blocks; block++, from += BF16_TILE, whole += BF16_TILE) { \
         _tile_loadd(cut, from, ROW); \
@@ -162,10 +163,12 @@ static void right_edge(const struct bf16_piece *p, int i, bool two, int j)
     float *c = p->c + i * p->ldc + j, *below = c + BF16_LANES * p->ldc;
     BEGIN(0, c, j);
     if (two) BEGIN(1, below, j);
-    for RUNS (r) {
-        const uint16_t *a = panel_of_a(r, i), *b = panel_of_b(r, j);
-        STRIP_SUMS(0, 1, 2, b, a, r->panel_a, 7, 2)
-    }
+    for
+        RUNS(r)
+        {
+            const uint16_t *a = panel_of_a(r, i), *b = panel_of_b(r, j);
+            STRIP_SUMS(0, 1, 2, b, a, r->panel_a, 7, 2)
+        }
     _tile_stored(0, c, ldc);
     if (two) _tile_stored(1, below, ldc);
 }
@@ -176,10 +179,12 @@ static void bottom_edge(const struct bf16_piece *p, int i, int j, bool two)
     float *c = p->c + i * p->ldc + j, *beside = c + BF16_LANES;
     BEGIN(3, c, j);
     if (two) BEGIN(4, beside, j + BF16_LANES);
-    for RUNS (r) {
-        const uint16_t *a = panel_of_a(r, i), *b = panel_of_b(r, j);
-        STRIP_SUMS(3, 4, 5, a, b, r->panel_b, 5, 7)
-    }
+    for
+        RUNS(r)
+        {
+            const uint16_t *a = panel_of_a(r, i), *b = panel_of_b(r, j);
+            STRIP_SUMS(3, 4, 5, a, b, r->panel_b, 5, 7)
+        }
     _tile_stored(3, c, ldc);
     if (two) _tile_stored(4, beside, ldc);
 }
@@ -189,14 +194,16 @@ static void corner(const struct bf16_piece *p, int i, int j)
     const ptrdiff_t ldc = p->ldc * (ptrdiff_t)sizeof *p->c;
     float *c = p->c + i * p->ldc + j;
     BEGIN(6, c, j);
-    for RUNS (r) {
-        const uint16_t *a = panel_of_a(r, i), *b = panel_of_b(r, j);
-        for (int block = 0; block < r->blocks; block++, a += BF16_TILE, b += BF16_TILE) {
-            _tile_loadd(5, a, ROW);
-            _tile_loadd(2, b, ROW);
-            _tile_dpbf16ps(6, 5, 2);
+    for
+        RUNS(r)
+        {
+            const uint16_t *a = panel_of_a(r, i), *b = panel_of_b(r, j);
+            for (int block = 0; block < r->blocks; block++, a += BF16_TILE, b += BF16_TILE) {
+                _tile_loadd(5, a, ROW);
+                _tile_loadd(2, b, ROW);
+                _tile_dpbf16ps(6, 5, 2);
+            }
         }
-    }
     _tile_stored(6, c, ldc);
 }
 

@@ -33,8 +33,6 @@ int activation_by_name(const char *name);
 void op_activation(enum activation, const struct mat *x, struct mat *y); /* y may be x */
 void op_activation_backward(enum activation, const struct mat *x, const struct mat *dy,
                             struct mat *dx); /* x: input; dx may be dy */
-/* y = act(x) and slope = act'(x) for about the price of one; slope may be x. */
-void op_activation_both(enum activation, const struct mat *x, struct mat *y, struct mat *slope);
 
 /* y = act(gate) o up; y may be either (SwiGLU with ACT_SILU, METHODS 2.2). */
 void op_gated(enum activation, const struct mat *gate, const struct mat *up, struct mat *y);

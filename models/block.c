@@ -151,11 +151,7 @@ static status feed_forward(const struct block *b, const struct block_pass *c, co
     struct pass *pass = c->pass;
     struct arena *save = keep ? pass->tape : pass->scratch;
     struct mat active;
-    TRY(mat_new(save, y->rows, b->ffn_in->out, &s->ffn_in_out));
-    active = s->ffn_in_out;
-    if (keep) TRY(mat_new(pass->scratch, active.rows, active.cols, &active));
-    struct finish_activation act = {b->act, &s->ffn_in_out, &active};
-    TRY(site_forward_then(&s->ffn_in, y, &(struct gemm_finish){finish_activation, &act}, &s->ffn_in_out));
+    TRY(activated_forward(pass, b->act, &s->ffn_in, y, b->ffn_out, keep, &s->middle, &active));
     TRY(end_sublayer(c, &s->ffn_out, &active, &b->ffn_drop, &s->after_ffn, y, save, &s->ffn_raw, &s->ffn_sum));
     NEW(s->ffn_stats, save, 2 * (size_t)y->rows);
     return norm_forward(&b->ffn_norm, pass, &s->ffn_sum, out, s->ffn_stats);
@@ -220,7 +216,7 @@ static status feed_forward_backward(const struct block *b, const struct block_pa
     struct mat d, dmiddle = {0}, y = {0};
     TRY(norm_backward(&b->ffn_norm, pass, &s->ffn_sum, s->ffn_stats, dout, dout));
     TRY(sublayer_backward(c->pass, c->rows, &b->ffn_drop, &s->after_ffn, &s->ffn_raw, dout, &d));
-    TRY(activated_backward(pass, b->act, &s->ffn_out, &d, w->middle, &s->ffn_in_out, &dmiddle));
+    TRY(activated_backward(pass, &s->ffn_out, &d, w->middle, &s->middle, &dmiddle));
     if (w->middle) {
         if (site_needs_input(b->ffn_in)) {
             TRY(mat_new(pass->scratch, dout->rows, b->ffn_in->in, &y));

@@ -45,7 +45,8 @@ struct block_saved {
     struct mat q, k, v, rel_q, rel_k, context; /* context: a NULL unless attn_out needs its input */
     real *probs;
     struct mat attn_raw, ffn_raw; /* inputs of points that are in use */
-    struct mat attn_sum, ffn_in_out, ffn_sum;
+    struct mat attn_sum, ffn_sum;
+    struct activated middle;
     real *attn_stats, *ffn_stats;
 };
 

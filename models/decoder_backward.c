@@ -54,7 +54,7 @@ static status feed_forward_backward(const struct decoder_block *b, const struct 
     if (b->gate)
         TRY(gated_backward(b, c, w->middle, s, &d, &dup, &dgate));
     else
-        TRY(activated_backward(pass, b->act, &s->ffn_out, &d, w->middle, &s->up_out, &dup));
+        TRY(activated_backward(pass, &s->ffn_out, &d, w->middle, &s->middle, &dup));
     if (dgate.a && (du->a || site_trains(b->gate))) TRY(site_backward(&s->gate, u, &dgate, mat_wanted(du)));
     if (dup.a && (du->a || site_trains(b->up))) TRY(site_backward(&s->up, u, &dup, mat_wanted(du)));
     arena_reset(pass->scratch, mark);

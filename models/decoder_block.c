@@ -116,12 +116,14 @@ static status attend(const struct decoder_block *b, const struct decoder_pass *c
 }
 
 /* up_out and gate_out, and from their pieces active. */
-static status middle(const struct decoder_block *b, const struct mat *u, struct arena *save, struct decoder_saved *s,
-                     struct mat *active)
+static status gated_forward(const struct decoder_block *b, struct pass *pass, const struct mat *u, bool keep,
+                            struct decoder_saved *s, struct mat *active)
 {
+    struct arena *save = keep ? pass->tape : pass->scratch;
     struct finish_gated gated = {b->act, &s->gate_out, &s->up_out, active};
-    struct finish_activation act = {b->act, &s->up_out, active};
-    if (!b->gate) return site_forward_then(&s->up, u, &(struct gemm_finish){finish_activation, &act}, &s->up_out);
+    TRY(mat_new(save, u->rows, b->up->out, &s->up_out));
+    *active = s->up_out;
+    if (keep) TRY(mat_new(pass->scratch, active->rows, active->cols, active));
     TRY(site_forward(&s->up, u, &s->up_out));
     TRY(mat_new(save, u->rows, b->gate->out, &s->gate_out));
     return site_forward_then(&s->gate, u, &(struct gemm_finish){finish_gated, &gated}, &s->gate_out);
@@ -133,10 +135,10 @@ static status feed_forward(const struct decoder_block *b, const struct decoder_p
     struct pass *pass = c->pass;
     struct arena *save = keep ? pass->tape : pass->scratch;
     struct mat active;
-    TRY(mat_new(save, u->rows, b->up->out, &s->up_out));
-    active = s->up_out;
-    if (keep) TRY(mat_new(pass->scratch, active.rows, active.cols, &active));
-    TRY(middle(b, u, save, s, &active));
+    if (b->gate)
+        TRY(gated_forward(b, pass, u, keep, s, &active));
+    else
+        TRY(activated_forward(pass, b->act, &s->up, u, b->ffn_out, keep, &s->middle, &active));
     return join(c, &s->ffn_out, &active, &b->ffn_drop, &s->after_ffn, save, &s->ffn_raw, sum);
 }
 

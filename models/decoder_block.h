@@ -52,7 +52,8 @@ struct decoder_saved {
     struct mat q, k, v;           /* rotated */
     struct mat context;           /* a NULL unless attn_out needs its input */
     struct mat attn_sum;          /* x + attention; parallel: not used */
-    struct mat gate_out, up_out;  /* gate_out.a NULL: no gate */
+    struct mat gate_out, up_out;  /* with a gate */
+    struct activated middle;      /* without one */
     struct mat attn_raw, ffn_raw; /* inputs of points that are in use */
     real *attn_stats, *ffn_stats;
 };

@@ -137,25 +137,26 @@ status sublayer_backward(struct pass *pass, const struct rows *rows, const struc
     return ST_OK;
 }
 
-status activated_backward(struct pass *pass, enum activation act, struct use *last, const struct mat *d, bool wanted,
-                          struct mat *h, struct mat *dh)
+status activated_forward(struct pass *pass, enum activation act, struct use *first, const struct mat *x,
+                         const struct site *last, bool keep, struct activated *left, struct mat *active)
 {
-    struct mat active = {0};
-    bool needed = site_needs_input(last->site);
-    if (needed) TRY(mat_new(pass->scratch, h->rows, h->cols, &active));
-    if (!wanted) {
-        if (needed) op_activation(act, h, &active);
-        return site_trains(last->site) ? site_backward(last, &active, d, NULL) : ST_OK;
-    }
-    TRY(mat_new(pass->scratch, h->rows, h->cols, dh));
-    struct finish_slope slope = {act, h, dh, dh};
-    struct finish_product product = {h, dh};
-    struct gemm_finish finish = {finish_slope, &slope};
-    if (needed) { /* one pass makes both, the slope in the place of what it is made from */
-        op_activation_both(act, h, &active, h);
-        finish = (struct gemm_finish){finish_product, &product};
-    }
-    return site_backward_set(last, &active, d, &finish, dh);
+    struct mat h;
+    struct finish_activation f = {act, &h, active, keep ? &h : NULL};
+    TRY(mat_new(keep ? pass->tape : pass->scratch, x->rows, first->site->out, &h));
+    *active = h;
+    if (keep) TRY(mat_new(site_needs_input(last) ? pass->tape : pass->scratch, h.rows, h.cols, active));
+    *left = (struct activated){h, *active};
+    return site_forward_then(first, x, &(struct gemm_finish){finish_activation, &f}, &h);
+}
+
+status activated_backward(struct pass *pass, struct use *last, const struct mat *d, bool wanted,
+                          const struct activated *left, struct mat *dh)
+{
+    const struct mat none = {0}, *active = site_needs_input(last->site) ? &left->active : &none;
+    if (!wanted) return site_trains(last->site) ? site_backward(last, active, d, NULL) : ST_OK;
+    TRY(mat_new(pass->scratch, left->slope.rows, left->slope.cols, dh));
+    struct finish_product product = {&left->slope, dh};
+    return site_backward_set(last, active, d, &(struct gemm_finish){finish_product, &product}, dh);
 }
 
 struct wsrc param_source(const struct param *p)

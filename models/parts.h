@@ -67,10 +67,20 @@ status sublayer_forward(struct pass *, const struct rows *, const struct drop *,
 status sublayer_backward(struct pass *, const struct rows *, const struct drop *, struct use *point,
                          const struct mat *raw, const struct mat *dsum, struct mat *d);
 
-/* Back through a feed-forward's last layer and the activation before it, y = last(act(h)): from d, gradient of y, to
- * dh, a new matrix. h is overwritten. wanted: no: the layer's own gradients alone. */
-status activated_backward(struct pass *, enum activation, struct use *last, const struct mat *d, bool wanted,
-                          struct mat *h, struct mat *dh);
+/* What a feed-forward's activation leaves for the way back: act'(h), and act(h) where the layer that reads it needs its
+ * input; h itself is not kept. */
+struct activated {
+    struct mat slope, active;
+};
+/* active, a new matrix, = act(first(x)). last: the layer that reads it. keep: left is for activated_backward and lies
+ * on the tape; else nothing is kept. */
+status activated_forward(struct pass *, enum activation, struct use *first, const struct mat *x,
+                         const struct site *last, bool keep, struct activated *left, struct mat *active);
+/* Back through y = last(act(h)): from d, gradient of y, to dh, a new matrix. wanted: no: the layer's own gradients
+ * alone.
+ */
+status activated_backward(struct pass *, struct use *last, const struct mat *d, bool wanted, const struct activated *,
+                          struct mat *dh);
 
 /* Gradients of a table's rows: grad[id[i]] += d[i]; id [d->rows]. who: hash of the table's name. */
 status table_rows_backward(struct param *table, struct pass *, uint32_t who, const int32_t *id, const struct mat *d);

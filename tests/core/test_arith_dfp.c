@@ -84,7 +84,7 @@ START_TEST(layers_are_their_definition)
     struct fixed_tensor mx = mapped(&sx, bits[_i][1]), mw = mapped(&sw, bits[_i][0]), mg = mapped(&sg, bits[_i][2]);
     struct mat y = zeros(ROWS, OUT), want = zeros(ROWS, OUT), active = zeros(ROWS, OUT), want_active = zeros(ROWS, OUT);
     struct gemm_term term = {3, {.p = x_values, .ld = IN}, {.p = w_values, .ld = IN, .trans = true}};
-    struct finish_activation act = {ACT_GELU, &y, &active};
+    struct finish_activation act = {ACT_GELU, &y, &active, NULL};
     const struct gemm_finish finish = {finish_activation, &act};
     const struct gemm_after after = {&term, &finish};
     for (int threads = 1; threads <= 3; threads++) {

@@ -36,12 +36,12 @@ START_TEST(activations)
 {
     struct mat x = filled(0), dy = filled(1), want = filled(2), y = filled(3);
     op_activation((enum activation)_i, &x, &want);
-    in_pieces(finish_activation, &(struct finish_activation){(enum activation)_i, &x, &y});
+    in_pieces(finish_activation, &(struct finish_activation){(enum activation)_i, &x, &y, NULL});
     same(&y, &want, "activation");
     op_activation_backward((enum activation)_i, &x, &dy, &want);
     in_pieces(finish_slope, &(struct finish_slope){(enum activation)_i, &x, &dy, &dy});
     same(&dy, &want, "slope, in place");
-    in_pieces(finish_activation, &(struct finish_activation){(enum activation)_i, &x, &x});
+    in_pieces(finish_activation, &(struct finish_activation){(enum activation)_i, &x, &x, NULL});
     same(&x, &y, "activation, in place");
 }
 END_TEST
@@ -51,12 +51,12 @@ static void check_both(enum activation kind)
 {
     struct mat x = filled(0), y = filled(1), slope = filled(2), one = filled(3), want = filled(4);
     for (int i = 0; i < SIZE; i++) one.a[i] = 1;
-    op_activation_both(kind, &x, &y, &slope);
+    in_pieces(finish_activation, &(struct finish_activation){kind, &x, &y, &slope});
     op_activation(kind, &x, &want);
     same(&y, &want, "activation");
     op_activation_backward(kind, &x, &one, &want);
     same(&slope, &want, "slope");
-    op_activation_both(kind, &x, &y, &x);
+    in_pieces(finish_activation, &(struct finish_activation){kind, &x, &y, &x});
     same(&x, &slope, "slope, in place");
 }
 
