@@ -58,9 +58,8 @@ status bops_storage_bits(const struct bops_subject *s, int rows, int cols, doubl
     struct wsrc kept = zeros;
     struct arena_mark mark = arena_mark(s->arena);
     status st = ST_OK;
-    if (!options && s->store->options) {
-        defaults = arena_zalloc(s->arena, s->store->option_size);
-        st = defaults ? option_defaults(s->store->options, defaults, s->arena) : ST_MEMORY;
+    if (!options) {
+        st = option_new(s->store->options, s->store->option_size, s->arena, &defaults);
         options = defaults;
     }
     if (st == ST_OK) st = s->store->build(options, &zeros, s->arena, &kept);
@@ -156,10 +155,7 @@ static status choose_arith(struct bops_subject *s, const struct preset *p, char 
 static status new_options(const struct option *table, size_t size, const struct preset *p, struct arena *arena,
                           void **out)
 {
-    *out = NULL;
-    if (!table) return ST_OK;
-    if (!(*out = arena_zalloc(arena, size))) return ST_MEMORY;
-    TRY(option_defaults(table, *out, arena));
+    TRY(option_new(table, size, arena, out));
     return preset_apply(p, table, *out, arena);
 }
 
@@ -333,11 +329,9 @@ static status read_store(const struct record *r, struct bops_subject *s)
     const char *name = record_get_string(r, "run/store", "f32");
     s->store = store_find(name);
     FAIL_IF(!s->store, ST_UNSUPPORTED, "this build has no store '%s'", name);
-    if (!s->store->options) return ST_OK;
-    void *o = arena_zalloc(s->arena, s->store->option_size);
-    if (!o) return ST_MEMORY;
-    TRY(option_defaults(s->store->options, o, s->arena));
-    for (const struct option *t = s->store->options; t->name; t++) {
+    void *o;
+    TRY(option_new(s->store->options, s->store->option_size, s->arena, &o));
+    for (const struct option *t = s->store->options; t && t->name; t++) {
         char path[RECORD_PATH];
         snprintf(path, sizeof path, "config/store.%s", t->name);
         const char *value = record_get_string(r, path, NULL);

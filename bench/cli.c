@@ -111,10 +111,7 @@ status cli_parse(const struct command *cmd, int argc, char **argv, struct arena 
             return ST_OK;
         }
     NEW(line->args, arena, argc + 1);
-    if (cmd->options) {
-        if (!(line->options = arena_zalloc(arena, cmd->option_size))) return ST_MEMORY;
-        TRY(option_defaults(cmd->options, line->options, arena));
-    }
+    TRY(option_new(cmd->options, cmd->option_size, arena, &line->options));
     int only_words = 0;
     for (int i = 0; i < argc;) {
         int used = 1;

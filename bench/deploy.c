@@ -85,9 +85,7 @@ static status find_store(const struct wanted *w, const struct store **store, voi
     *options = NULL;
     for (const struct store *const *s = store_table; *s && n < 64; s++) names[n++] = (*s)->name;
     if (!*store) return cli_unknown("", "store", name, names, n);
-    if (!(*store)->options) return ST_OK;
-    if (!(*options = arena_zalloc(arena, (*store)->option_size))) return ST_MEMORY;
-    TRY(option_defaults((*store)->options, *options, arena));
+    TRY(option_new((*store)->options, (*store)->option_size, arena, options));
     bool as_trained = w->info.store_options && w->info.store && strcmp(w->info.store, name) == 0;
     if (!as_trained) return ST_OK;
     return adapter_options(w->info.store_options, w->adapter, (*store)->options, *options, arena);
@@ -99,9 +97,7 @@ static status find_arith(const struct wanted *w, const struct arith **arith, voi
     const char *name = given(w->precision) ? w->precision : w->info.precision;
     *options = NULL;
     TRY(arith_choose(given(name) ? name : arith_f32.name, arith));
-    if (!(*arith)->options) return ST_OK;
-    if (!(*options = arena_zalloc(arena, (*arith)->option_size))) return ST_MEMORY;
-    TRY(option_defaults((*arith)->options, *options, arena));
+    TRY(option_new((*arith)->options, (*arith)->option_size, arena, options));
     bool as_trained = w->info.precision_options && w->info.precision && strcmp(w->info.precision, name) == 0;
     if (!as_trained) return ST_OK;
     return adapter_options(w->info.precision_options, w->adapter, (*arith)->options, *options, arena);

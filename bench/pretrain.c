@@ -49,9 +49,8 @@ static status open_all(struct pretraining *p, struct arena *arena)
     const struct pretrain_options *o = p->o;
     const struct method *method = method_find("full_ft");
     FAIL_IF(!method, ST_INTERNAL, "this build lacks the method full_ft");
-    void *options = arena_zalloc(arena, method->option_size);
-    if (!options) return ST_MEMORY;
-    TRY(option_defaults(method->options, options, arena));
+    void *options;
+    TRY(option_new(method->options, method->option_size, arena, &options));
     TRY(tokenizer_open(o->tokenizer, arena, &p->tokenizer));
     FAIL_IF(p->tokenizer->mask < 0, ST_INPUT, "%s: the tokenizer has no mask token", o->tokenizer);
     TRY(pretrain_text_open(o->text, (uint64_t)o->seed, arena, &p->text));

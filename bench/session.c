@@ -30,10 +30,10 @@ static status take_arith(const struct session_spec *spec, struct session *s)
     void *defaults;
     s->arith = spec->arith ? spec->arith : &arith_f32;
     s->arith_options = spec->arith_options;
-    if (s->arith_options || !s->arith->options) return ST_OK;
-    if (!(defaults = arena_zalloc(s->arena, s->arith->option_size))) return ST_MEMORY;
+    if (s->arith_options) return ST_OK;
+    TRY(option_new(s->arith->options, s->arith->option_size, s->arena, &defaults));
     s->arith_options = defaults;
-    return option_defaults(s->arith->options, defaults, s->arena);
+    return ST_OK;
 }
 
 static status open_parts(const struct session_spec *spec, struct session *s)

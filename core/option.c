@@ -136,6 +136,14 @@ status option_defaults(const struct option *table, void *base, struct arena *are
     return ST_OK;
 }
 
+status option_new(const struct option *table, size_t size, struct arena *arena, void **base)
+{
+    *base = NULL;
+    if (!table) return ST_OK;
+    if (!(*base = arena_zalloc(arena, size))) return ST_MEMORY;
+    return option_defaults(table, *base, arena);
+}
+
 static status unknown(const struct option *table, const char *name, const char *where)
 {
     const char *names[128];

@@ -41,6 +41,9 @@ struct option {
  */
 status option_defaults(const struct option *table, void *base, struct arena *);
 
+/* *base: a new struct of `size` bytes with them; NULL where there is no table. */
+status option_new(const struct option *table, size_t size, struct arena *, void **base);
+
 /* Sets one option from text. where: "file:line" or "command line", put in front of a message. An unknown name fails
  * with the nearest known one suggested; a bad value fails with what was expected and the range. */
 status option_set(const struct option *table, void *base, const char *name, const char *value, const char *where,

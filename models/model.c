@@ -208,10 +208,10 @@ const struct store *store_find(const char *name)
 status model_store_options(struct model *m, const struct store *store, const void **options)
 {
     void *defaults;
-    if (*options || !store->options) return ST_OK;
-    if (!(defaults = arena_zalloc(m->arena, store->option_size))) return ST_MEMORY;
+    if (*options) return ST_OK;
+    TRY(option_new(store->options, store->option_size, m->arena, &defaults));
     *options = defaults;
-    return option_defaults(store->options, defaults, m->arena);
+    return ST_OK;
 }
 
 bool model_stores_site(const struct site *s)

@@ -70,9 +70,8 @@ void *probe_options(const struct method *m)
 {
     static struct arena *arena;
     if (!arena) arena = arena_new("options of probes");
-    if (!m->options) return NULL;
-    void *options = arena_zalloc(arena, m->option_size);
-    ck_ok(option_defaults(m->options, options, arena));
+    void *options;
+    ck_ok(option_new(m->options, m->option_size, arena, &options));
     return options;
 }
 

@@ -81,11 +81,9 @@ void tiny_cell_make(struct tiny_cell *t, const char *method, const char *task)
     c->seed = 1;
     ck_assert_ptr_nonnull(c->method);
     ck_assert_ptr_nonnull(c->task);
-    if (c->method->options) {
-        void *options = arena_zalloc(t->arena, c->method->option_size);
-        ck_ok(option_defaults(c->method->options, options, t->arena));
-        c->method_options = options;
-    }
+    void *options;
+    ck_ok(option_new(c->method->options, c->method->option_size, t->arena, &options));
+    c->method_options = options;
     ck_ok(option_defaults(train_option_table, &c->train, t->arena));
     for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) tiny_train(t, settings[i][0], settings[i][1]);
 }

@@ -106,19 +106,13 @@ static status open_session(struct job *j, const char *folder)
                                 .total_steps = (uint64_t)j->o->steps + 1};
     FAIL_IF(!spec.store, ST_USAGE, "unknown store '%s'", store);
     FAIL_IF(!spec.arith, ST_USAGE, "unknown precision '%s'", j->o->precision);
-    void *method_options = arena_zalloc(j->arena, preset.method->option_size + 1);
-    void *store_options = arena_zalloc(j->arena, spec.store->option_size + 1);
-    if (!method_options || !store_options) return ST_MEMORY;
-    if (preset.method->options) {
-        TRY(option_defaults(preset.method->options, method_options, j->arena));
-        TRY(preset_apply(&preset, preset.method->options, method_options, j->arena));
-        spec.method_options = method_options;
-    }
-    if (spec.store->options) {
-        TRY(option_defaults(spec.store->options, store_options, j->arena));
-        TRY(preset_apply(&preset, spec.store->options, store_options, j->arena));
-        spec.store_options = store_options;
-    }
+    void *method_options, *store_options;
+    TRY(option_new(preset.method->options, preset.method->option_size, j->arena, &method_options));
+    TRY(option_new(spec.store->options, spec.store->option_size, j->arena, &store_options));
+    TRY(preset_apply(&preset, preset.method->options, method_options, j->arena));
+    TRY(preset_apply(&preset, spec.store->options, store_options, j->arena));
+    spec.method_options = method_options;
+    spec.store_options = store_options;
     spec.store_file = *j->o->file ? j->o->file : NULL;
     return session_open(&spec, &j->session);
 }

@@ -84,8 +84,8 @@ static struct figures train(const struct plan *p)
     struct session s;
     const struct method *lora = method_find("lora");
     struct arena *arena = arena_new("options");
-    void *options = arena_zalloc(arena, lora->option_size);
-    ck_ok(option_defaults(lora->options, options, arena));
+    void *options;
+    ck_ok(option_new(lora->options, lora->option_size, arena, &options));
     ck_ok(option_set(lora->options, options, "sites", "all", "test", arena));
     struct session_spec spec = {.model = {.path = p->folder, .head = HEAD_LM, .recompute = p->recompute},
                                 .method = lora,

@@ -206,9 +206,8 @@ static status compare_layer(struct check *c, const struct checkpoint *want, cons
     struct wsrc w, kept;
     FAIL_IF(!t, ST_INPUT, "%s: tensor '%s.weight' is missing", base->path, name);
     TRY(tensor_source(t, c->arena, &w));
-    void *options = arena_zalloc(c->arena, store->option_size);
-    if (!options) return ST_MEMORY;
-    TRY(option_defaults(store->options, options, c->arena));
+    void *options;
+    TRY(option_new(store->options, store->option_size, c->arena, &options));
     TRY(store->build(options, &w, c->arena, &kept));
     TRY(nf_quantize(&w, &(struct nf_format){4, BLOCK, false}, c->arena, &plain));
     struct matrix m = {.c = c, .want = want, .name = name, .plain = &plain, .nested = kept.ctx};

@@ -94,9 +94,8 @@ static status read_options(struct check *c, struct plan *p)
 {
     const char *key;
     json_t *value;
-    if (!p->method->options) return ST_OK;
-    if (!(p->options = arena_zalloc(c->arena, p->method->option_size))) return ST_MEMORY;
-    TRY(option_defaults(p->method->options, p->options, c->arena));
+    TRY(option_new(p->method->options, p->method->option_size, c->arena, &p->options));
+    if (!p->options) return ST_OK;
     json_object_foreach(json_object_get(c->info, "adapter"), key, value) TRY(set_option(c, p, key, value));
     return p->extras->options ? p->extras->options(c, p->method, p->options) : ST_OK;
 }

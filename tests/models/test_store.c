@@ -28,8 +28,8 @@ static const void *options_of(const struct store *s, const char *words)
 {
     char copy[256], *rest = NULL;
     if (!arena) arena = arena_new("test");
-    void *base = arena_zalloc(arena, s->option_size + 1);
-    ck_ok(option_defaults(s->options, base, arena));
+    void *base;
+    ck_ok(option_new(s->options, s->option_size, arena, &base));
     snprintf(copy, sizeof copy, "%s", words);
     for (char *w = strtok_r(copy, " ", &rest); w; w = strtok_r(NULL, " ", &rest)) {
         char *value = strchr(w, '=');
@@ -139,8 +139,8 @@ START_TEST(options)
 {
     const struct store *s = store_find("nf4");
     arena = arena_new("test");
-    void *base = arena_zalloc(arena, s->option_size);
-    ck_ok(option_defaults(s->options, base, arena));
+    void *base;
+    ck_ok(option_new(s->options, s->option_size, arena, &base));
     ck_fails(option_set(s->options, base, "bits", "5", "here", arena), ST_USAGE, "here: option bits is '5'");
     ck_fails(option_set(s->options, base, "block", "4", "here", arena), ST_USAGE, "option block is '4'");
     ck_fails(option_set(s->options, base, "double_quant", "maybe", "here", arena), ST_USAGE, "double_quant");
