@@ -77,6 +77,7 @@ static bool agree_on(const struct bf16_kernels *k, int m, int n, bool load)
     for (int j = 0; j < n; j++) bias[j] = x[1][j];
     for (int i = 0; !load && i < m; i++) memcpy(want + i * LD, bias, sizeof *bias * (size_t)n);
     k->piece(&(struct bf16_piece){.run = {{packed[0], packed[1], panel, panel, 2}},
+                                  .runs = 1,
                                   .m = m,
                                   .n = n,
                                   .c = got,
@@ -245,7 +246,7 @@ static void move_to(struct bf16_run *r, int i, int j)
 static struct bf16_piece cut_out(const struct bf16_piece *from, int i, int m, int j, int n)
 {
     struct bf16_piece p = *from;
-    for (int r = 0; r < BF16_RUNS; r++) move_to(&p.run[r], i, j);
+    for (int r = 0; r < p.runs; r++) move_to(&p.run[r], i, j);
     p.c += i * p.ldc + j;
     p.m = m;
     p.n = n;
@@ -269,9 +270,8 @@ static void compute_piece(void *ctx, int index, int thread)
     const struct block *b = ctx;
     int i = index % b->down * b->rows, j = index / b->down * b->cols;
     struct bf16_piece p = cut_out(&b->all, i, smaller(b->rows, b->all.m - i), j, smaller(b->cols, b->all.n - j));
-    const int on_top = p.run[1].blocks;
-    p.run[1].blocks = 0;
     int left = p.run[0].blocks;
+    p.runs = 1;
     for (; left > b->depth; left -= b->depth) { /* C is added to in the order of k: only where it lies changes */
         p.run[0].blocks = b->depth;
         b->kernels->piece(&p);
@@ -280,7 +280,7 @@ static void compute_piece(void *ctx, int index, int thread)
         p.load = true;
     }
     p.run[0].blocks = left;
-    p.run[1].blocks = on_top;
+    p.runs = b->all.runs;
     last_step(b, &p, i, j);
 }
 
@@ -339,6 +339,7 @@ static void one_part(const struct problem *p, const struct part *t, const struct
     bool last = t->l0 + t->k >= p->k;
     struct block block = {.kernels = kernels, .finish = last ? p->after.finish : NULL, .i0 = t->i0, .j0 = t->j0};
     block.all = (struct bf16_piece){.run = {{a->at, b->at, a->panel, b->panel, parts_of(t->k, BF16_BLOCK)}},
+                                    .runs = 1,
                                     .m = t->m,
                                     .n = t->n,
                                     .c = p->c + t->i0 * p->ldc + t->j0,
@@ -349,6 +350,7 @@ static void one_part(const struct problem *p, const struct part *t, const struct
         int k = p->after.plus->k;
         size_t panel = panel_bytes(kernels, k);
         block.all.run[1] = (struct bf16_run){plus_a, plus_b, panel, panel, parts_of(k, BF16_BLOCK)};
+        block.all.runs = 2;
         move_to(&block.all.run[1], t->i0, t->j0);
     }
     cut_up(&block, p->serial ? 1 : parallel_threads());

@@ -49,8 +49,6 @@ static const uint16_t *panel_of_b(const struct bf16_run *r, int j)
     return (const uint16_t *)(r->b + (size_t)(j / BF16_LANES) * r->panel_b);
 }
 
-#define RUNS(r) (const struct bf16_run *r = p->run; r < p->run + BF16_RUNS; r++)
-
 /* ---- whole tiles of C: 2 x 2 at a time --------------------------------------------------------------------------- */
 
 /* Registers 0 to 3: C; 4, 5: A; 6, 7: B. All of full size. */
@@ -111,8 +109,7 @@ static void quad(const struct bf16_piece *p, int i, int j, bool two_rows, bool t
     if (two_rows) BEGIN(2, below, j);
     if (two_rows && two_cols) BEGIN(3, below + BF16_LANES, j + BF16_LANES);
     prefetch_next(p, i, j);
-    for
-        RUNS(r) quad_sums(r, i, j, two_rows, two_cols);
+    for (const struct bf16_run *r = p->run; r < p->run + p->runs; r++) quad_sums(r, i, j, two_rows, two_cols);
     _tile_stored(0, c, ldc);
     if (two_cols) _tile_stored(1, c + BF16_LANES, ldc);
     if (two_rows) _tile_stored(2, below, ldc);
@@ -163,12 +160,10 @@ static void right_edge(const struct bf16_piece *p, int i, bool two, int j)
     float *c = p->c + i * p->ldc + j, *below = c + BF16_LANES * p->ldc;
     BEGIN(0, c, j);
     if (two) BEGIN(1, below, j);
-    for
-        RUNS(r)
-        {
-            const uint16_t *a = panel_of_a(r, i), *b = panel_of_b(r, j);
-            STRIP_SUMS(0, 1, 2, b, a, r->panel_a, 7, 2)
-        }
+    for (const struct bf16_run *r = p->run; r < p->run + p->runs; r++) {
+        const uint16_t *a = panel_of_a(r, i), *b = panel_of_b(r, j);
+        STRIP_SUMS(0, 1, 2, b, a, r->panel_a, 7, 2)
+    }
     _tile_stored(0, c, ldc);
     if (two) _tile_stored(1, below, ldc);
 }
@@ -179,12 +174,10 @@ static void bottom_edge(const struct bf16_piece *p, int i, int j, bool two)
     float *c = p->c + i * p->ldc + j, *beside = c + BF16_LANES;
     BEGIN(3, c, j);
     if (two) BEGIN(4, beside, j + BF16_LANES);
-    for
-        RUNS(r)
-        {
-            const uint16_t *a = panel_of_a(r, i), *b = panel_of_b(r, j);
-            STRIP_SUMS(3, 4, 5, a, b, r->panel_b, 5, 7)
-        }
+    for (const struct bf16_run *r = p->run; r < p->run + p->runs; r++) {
+        const uint16_t *a = panel_of_a(r, i), *b = panel_of_b(r, j);
+        STRIP_SUMS(3, 4, 5, a, b, r->panel_b, 5, 7)
+    }
     _tile_stored(3, c, ldc);
     if (two) _tile_stored(4, beside, ldc);
 }
@@ -194,16 +187,14 @@ static void corner(const struct bf16_piece *p, int i, int j)
     const ptrdiff_t ldc = p->ldc * (ptrdiff_t)sizeof *p->c;
     float *c = p->c + i * p->ldc + j;
     BEGIN(6, c, j);
-    for
-        RUNS(r)
-        {
-            const uint16_t *a = panel_of_a(r, i), *b = panel_of_b(r, j);
-            for (int block = 0; block < r->blocks; block++, a += BF16_TILE, b += BF16_TILE) {
-                _tile_loadd(5, a, ROW);
-                _tile_loadd(2, b, ROW);
-                _tile_dpbf16ps(6, 5, 2);
-            }
+    for (const struct bf16_run *r = p->run; r < p->run + p->runs; r++) {
+        const uint16_t *a = panel_of_a(r, i), *b = panel_of_b(r, j);
+        for (int block = 0; block < r->blocks; block++, a += BF16_TILE, b += BF16_TILE) {
+            _tile_loadd(5, a, ROW);
+            _tile_loadd(2, b, ROW);
+            _tile_dpbf16ps(6, 5, 2);
         }
+    }
     _tile_stored(6, c, ldc);
 }
 

@@ -51,7 +51,7 @@ INLINE void strip(const struct bf16_piece *p, int i, int j, int panels)
         const float *from = p->load ? c + t / panels * p->ldc + col : p->bias ? p->bias + j + col : NULL;
         sum[t] = from && t / panels < rows ? _mm512_maskz_loadu_ps(mask[q], from) : _mm512_setzero_ps();
     }
-    for (const struct bf16_run *r = p->run; r < p->run + BF16_RUNS; r++) {
+    for (const struct bf16_run *r = p->run; r < p->run + p->runs; r++) {
         const size_t apart = r->panel_b / sizeof(uint16_t);
         const uint16_t *b = (const uint16_t *)(r->b + (size_t)(j / BF16_LANES) * r->panel_b);
         const uint16_t *a =

@@ -56,7 +56,7 @@ static void strip(const struct bf16_piece *p, int i, int j)
         const real *from = p->load ? c + r * p->ldc : p->bias ? p->bias + j : NULL;
         sum[r] = from && r < rows ? x16_load_part(from, cols) : x16_all(0);
     }
-    for (const struct bf16_run *run = p->run; run < p->run + BF16_RUNS; run++) {
+    for (const struct bf16_run *run = p->run; run < p->run + p->runs; run++) {
         const real *a = (const void *)(run->a + (size_t)(i / BF16_LANES) * run->panel_a);
         const real *b = (const void *)(run->b + (size_t)(j / BF16_LANES) * run->panel_b);
         a += i % BF16_LANES * BF16_BLOCK;

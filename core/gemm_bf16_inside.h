@@ -20,10 +20,10 @@ struct bf16_run {
 };
 
 /* C[m,n] starts as it is (load), or in each row as bias[n], or (bias NULL) at 0, and the blocks' sums are added to it:
- * those of the product, then those of a further one, whose run may be empty. */
-enum { BF16_RUNS = 2 };
+ * those of the product, then those of a further one. */
 struct bf16_piece {
-    struct bf16_run run[BF16_RUNS];
+    struct bf16_run run[2];
+    int runs; /* 1 or 2 */
     int m, n;
     real *c;
     ptrdiff_t ldc;

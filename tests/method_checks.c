@@ -536,8 +536,7 @@ const struct named_check method_checks[] = {
     {"frozen", check_frozen, true},
     {NULL, NULL, false},
 };
-const struct named_check slow_checks[] = {
-    {"limits", check_limits, false}, {"memory", check_memory, true}, {NULL, NULL, false}};
+const struct named_check limits_check = {"limits", check_limits, false}, memory_check = {"memory", check_memory, true};
 
 /* ---- all methods ---- */
 

@@ -28,8 +28,8 @@ struct named_check {
     method_check *run;
     bool exact; /* the promise is about bits, and holds in every arithmetic */
 };
-extern const struct named_check method_checks[]; /* seconds; ends with name NULL */
-extern const struct named_check slow_checks[];   /* minutes: limits, memory */
+extern const struct named_check method_checks[];            /* seconds; ends with name NULL */
+extern const struct named_check limits_check, memory_check; /* minutes */
 /* Runs a check on every method of the table x model x permitted store, in f32 and, if it is exact, by turns of the
  * models in bf16 and in dfp; prints what is broken and returns how much.
  * *done: how many there were. */
