@@ -60,7 +60,7 @@ static bool agree_on(const struct bf16_kernels *k, int m, int n, bool load)
 {
     enum { MOST = 2 * BF16_LANES, K = 2 * BF16_BLOCK, LD = MOST + 1 };
     static _Alignas(64) unsigned char packed[2][MOST * K * sizeof(real)];
-    real x[2][MOST * K], got[MOST * LD], want[MOST * LD], bias[MOST];
+    real x[2][MOST * K], got[MOST * LD], want[MOST * LD], bias[MOST] = {0};
     const size_t panel = 2 * BF16_TILE * k->unit;
     uint32_t state = 1;
     for (int side = 0; side < 2; side++) {
