@@ -115,11 +115,8 @@ status adapter_method(const struct adapter_info *info, const char *where, const 
     TRY(preset_resolve(*method, arena, &preset));
     *method = preset.method;
     const struct option *table = preset.method->options;
-    if (!table) return ST_OK;
-    if (!(*options = arena_zalloc(arena, preset.method->option_size))) return ST_MEMORY;
-    TRY(option_defaults(table, *options, arena));
-    TRY(preset_apply(&preset, table, *options, arena));
-    return info->options ? adapter_options(info->options, where, table, *options, arena) : ST_OK;
+    TRY(preset_options(&preset, table, preset.method->option_size, arena, options));
+    return table && info->options ? adapter_options(info->options, where, table, *options, arena) : ST_OK;
 }
 
 /* ---- loading ---- */

@@ -152,13 +152,6 @@ static status choose_arith(struct bops_subject *s, const struct preset *p, char 
     return arith_choose(name ? name : arith_f32.name, &s->arith);
 }
 
-static status new_options(const struct option *table, size_t size, const struct preset *p, struct arena *arena,
-                          void **out)
-{
-    TRY(option_new(table, size, arena, out));
-    return preset_apply(p, table, *out, arena);
-}
-
 status bops_of_method(const char *name, char **word, int count, const char *model, struct arena *arena,
                       struct bops_subject *s)
 {
@@ -174,9 +167,9 @@ status bops_of_method(const char *name, char **word, int count, const char *mode
     TRY(preset_resolve(asked, arena, &preset));
     TRY(choose_store(s, &preset, word, count));
     TRY(choose_arith(s, &preset, word, count));
-    TRY(new_options(preset.method->options, preset.method->option_size, &preset, arena, &o.method));
-    TRY(new_options(s->store->options, s->store->option_size, &preset, arena, &o.store));
-    TRY(new_options(s->arith->options, s->arith->option_size, &preset, arena, &o.arith));
+    TRY(preset_options(&preset, preset.method->options, preset.method->option_size, arena, &o.method));
+    TRY(preset_options(&preset, s->store->options, s->store->option_size, arena, &o.store));
+    TRY(preset_options(&preset, s->arith->options, s->arith->option_size, arena, &o.arith));
     for (int i = 0; i < count && all; i++) {
         TRY(set_option(s, &preset, &o, word[i]));
         all = arena_printf(arena, "%s %s", all, word[i]);

@@ -82,7 +82,6 @@ static status find_store(const struct wanted *w, const struct store **store, voi
     const char *names[64], *name = given(w->store) ? w->store : w->info.store;
     int n = 0;
     *store = store_find(given(name) ? name : "f32");
-    *options = NULL;
     for (const struct store *const *s = store_table; *s && n < 64; s++) names[n++] = (*s)->name;
     if (!*store) return cli_unknown("", "store", name, names, n);
     TRY(option_new((*store)->options, (*store)->option_size, arena, options));
@@ -95,7 +94,6 @@ static status find_store(const struct wanted *w, const struct store **store, voi
 static status find_arith(const struct wanted *w, const struct arith **arith, void **options, struct arena *arena)
 {
     const char *name = given(w->precision) ? w->precision : w->info.precision;
-    *options = NULL;
     TRY(arith_choose(given(name) ? name : arith_f32.name, arith));
     TRY(option_new((*arith)->options, (*arith)->option_size, arena, options));
     bool as_trained = w->info.precision_options && w->info.precision && strcmp(w->info.precision, name) == 0;

@@ -52,3 +52,9 @@ status preset_apply(const struct preset *p, const struct option *table, void *ba
             TRY(option_set(table, base, p->setting[i].key, p->setting[i].value, "a preset", arena));
     return ST_OK;
 }
+
+status preset_options(const struct preset *p, const struct option *table, size_t size, struct arena *arena, void **base)
+{
+    TRY(option_new(table, size, arena, base));
+    return preset_apply(p, table, *base, arena);
+}

@@ -19,5 +19,7 @@ status preset_resolve(const struct method *asked, struct arena *, struct preset 
 const char *preset_value(const struct preset *, const char *key); /* NULL: not set */
 /* Sets those options of a table that the preset sets. */
 status preset_apply(const struct preset *, const struct option *table, void *base, struct arena *);
+/* A new struct of `size` bytes with the defaults and these settings; NULL where there is no table. */
+status preset_options(const struct preset *, const struct option *table, size_t size, struct arena *, void **base);
 
 #endif

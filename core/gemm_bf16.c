@@ -238,8 +238,8 @@ struct block {
 /* Where rows from i and columns from j on begin in packed operands. */
 static void move_to(struct bf16_run *r, int i, int j)
 {
-    r->a += (size_t)(i / BF16_LANES) * r->panel_a;
-    r->b += (size_t)(j / BF16_LANES) * r->panel_b;
+    r->a = bf16_rows(r, i);
+    r->b = bf16_columns(r, j);
 }
 
 /* m x n of a piece, or of all, from (i, j) on. */

@@ -39,16 +39,6 @@ static void configure(const struct config *config)
             _tile_zero(tile); \
     } while (0)
 
-static const uint16_t *panel_of_a(const struct bf16_run *r, int i)
-{
-    return (const uint16_t *)(r->a + (size_t)(i / BF16_LANES) * r->panel_a);
-}
-
-static const uint16_t *panel_of_b(const struct bf16_run *r, int j)
-{
-    return (const uint16_t *)(r->b + (size_t)(j / BF16_LANES) * r->panel_b);
-}
-
 /* ---- whole tiles of C: 2 x 2 at a time --------------------------------------------------------------------------- */
 
 /* Registers 0 to 3: C; 4, 5: A; 6, 7: B. All of full size. */
@@ -73,7 +63,7 @@ static void configure_inside(void)
 
 static void quad_sums(const struct bf16_run *r, int i, int j, bool two_rows, bool two_cols)
 {
-    const uint16_t *a = panel_of_a(r, i), *b = panel_of_b(r, j);
+    const uint16_t *a = bf16_rows(r, i), *b = bf16_columns(r, j);
     const size_t panel_a = r->panel_a / sizeof *a, panel_b = r->panel_b / sizeof *b;
     if (two_rows && two_cols)
         SUMS(true, true)
@@ -161,7 +151,7 @@ static void right_edge(const struct bf16_piece *p, int i, bool two, int j)
     BEGIN(0, c, j);
     if (two) BEGIN(1, below, j);
     for (const struct bf16_run *r = p->run; r < p->run + p->runs; r++) {
-        const uint16_t *a = panel_of_a(r, i), *b = panel_of_b(r, j);
+        const uint16_t *a = bf16_rows(r, i), *b = bf16_columns(r, j);
         STRIP_SUMS(0, 1, 2, b, a, r->panel_a, 7, 2)
     }
     _tile_stored(0, c, ldc);
@@ -175,7 +165,7 @@ static void bottom_edge(const struct bf16_piece *p, int i, int j, bool two)
     BEGIN(3, c, j);
     if (two) BEGIN(4, beside, j + BF16_LANES);
     for (const struct bf16_run *r = p->run; r < p->run + p->runs; r++) {
-        const uint16_t *a = panel_of_a(r, i), *b = panel_of_b(r, j);
+        const uint16_t *a = bf16_rows(r, i), *b = bf16_columns(r, j);
         STRIP_SUMS(3, 4, 5, a, b, r->panel_b, 5, 7)
     }
     _tile_stored(3, c, ldc);
@@ -188,7 +178,7 @@ static void corner(const struct bf16_piece *p, int i, int j)
     float *c = p->c + i * p->ldc + j;
     BEGIN(6, c, j);
     for (const struct bf16_run *r = p->run; r < p->run + p->runs; r++) {
-        const uint16_t *a = panel_of_a(r, i), *b = panel_of_b(r, j);
+        const uint16_t *a = bf16_rows(r, i), *b = bf16_columns(r, j);
         for (int block = 0; block < r->blocks; block++, a += BF16_TILE, b += BF16_TILE) {
             _tile_loadd(5, a, ROW);
             _tile_loadd(2, b, ROW);

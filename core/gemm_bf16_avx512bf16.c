@@ -53,9 +53,8 @@ INLINE void strip(const struct bf16_piece *p, int i, int j, int panels)
     }
     for (const struct bf16_run *r = p->run; r < p->run + p->runs; r++) {
         const size_t apart = r->panel_b / sizeof(uint16_t);
-        const uint16_t *b = (const uint16_t *)(r->b + (size_t)(j / BF16_LANES) * r->panel_b);
-        const uint16_t *a =
-            (const uint16_t *)(r->a + (size_t)(i / BF16_LANES) * r->panel_a) + i % BF16_LANES * BF16_BLOCK;
+        const uint16_t *a = bf16_rows(r, i), *b = bf16_columns(r, j);
+        a += i % BF16_LANES * BF16_BLOCK;
         for (int block = 0; block < r->blocks; block++, a += BF16_TILE, b += BF16_TILE) {
             chain(a, b, apart, panels, even);
             chain(a + PAIRS, b + BF16_TILE / 2, apart, panels, odd);

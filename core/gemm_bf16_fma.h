@@ -57,8 +57,7 @@ static void strip(const struct bf16_piece *p, int i, int j)
         sum[r] = from && r < rows ? x16_load_part(from, cols) : x16_all(0);
     }
     for (const struct bf16_run *run = p->run; run < p->run + p->runs; run++) {
-        const real *a = (const void *)(run->a + (size_t)(i / BF16_LANES) * run->panel_a);
-        const real *b = (const void *)(run->b + (size_t)(j / BF16_LANES) * run->panel_b);
+        const real *a = bf16_rows(run, i), *b = bf16_columns(run, j);
         a += i % BF16_LANES * BF16_BLOCK;
         for (int block = 0; block < run->blocks; block++, a += BF16_TILE, b += BF16_TILE) {
             chain(a, b, even);

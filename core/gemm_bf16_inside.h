@@ -19,6 +19,16 @@ struct bf16_run {
     int blocks;
 };
 
+/* The panels of A that rows from i on lie in, and those of B of columns from j on. */
+static inline const void *bf16_rows(const struct bf16_run *r, int i)
+{
+    return r->a + (size_t)(i / BF16_LANES) * r->panel_a;
+}
+static inline const void *bf16_columns(const struct bf16_run *r, int j)
+{
+    return r->b + (size_t)(j / BF16_LANES) * r->panel_b;
+}
+
 /* C[m,n] starts as it is (load), or in each row as bias[n], or (bias NULL) at 0, and the blocks' sums are added to it:
  * those of the product, then those of a further one. */
 struct bf16_piece {

@@ -107,10 +107,8 @@ static status open_session(struct job *j, const char *folder)
     FAIL_IF(!spec.store, ST_USAGE, "unknown store '%s'", store);
     FAIL_IF(!spec.arith, ST_USAGE, "unknown precision '%s'", j->o->precision);
     void *method_options, *store_options;
-    TRY(option_new(preset.method->options, preset.method->option_size, j->arena, &method_options));
-    TRY(option_new(spec.store->options, spec.store->option_size, j->arena, &store_options));
-    TRY(preset_apply(&preset, preset.method->options, method_options, j->arena));
-    TRY(preset_apply(&preset, spec.store->options, store_options, j->arena));
+    TRY(preset_options(&preset, preset.method->options, preset.method->option_size, j->arena, &method_options));
+    TRY(preset_options(&preset, spec.store->options, spec.store->option_size, j->arena, &store_options));
     spec.method_options = method_options;
     spec.store_options = store_options;
     spec.store_file = *j->o->file ? j->o->file : NULL;

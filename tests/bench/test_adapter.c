@@ -78,9 +78,9 @@ START_TEST(stores_and_presets)
     const struct store *nf4 = store_find("nf4");
     const struct method *method;
     if (!arena) arena = arena_new("test");
-    void *store_options = arena_zalloc(arena, nf4->option_size), *options;
+    void *store_options, *options;
     char text[64];
-    ck_ok(option_defaults(nf4->options, store_options, arena));
+    ck_ok(option_new(nf4->options, nf4->option_size, arena, &store_options));
     ck_ok(option_set(nf4->options, store_options, "block", "32", "test", arena));
     info = (struct adapter_info){.method = "qlora", .options = "rank=2\n"};
     ck_ok(adapter_method(&info, "test", &method, &options, arena));

@@ -9,9 +9,7 @@ enum { CHECKS = 12 };
 
 START_TEST(keeps_its_promises)
 {
-    int done, failures = check_every_method(&method_checks[_i], &done);
-    ck_assert_msg(failures == 0, "%s: %d of %d broken (see above)", method_checks[_i].name, failures, done);
-    ck_assert_int_ge(done, 2);
+    every_method_keeps(&method_checks[_i]);
 }
 END_TEST
 

@@ -5,9 +5,7 @@
 
 START_TEST(every_allocation_fails_once)
 {
-    int done, failures = check_every_method(&memory_check, &done);
-    ck_assert_msg(failures == 0, "%d of %d broken (see above)", failures, done);
-    ck_assert_int_ge(done, 2);
+    every_method_keeps(&memory_check);
 }
 END_TEST
 
