@@ -562,7 +562,7 @@ static int check_one(const struct named_check *check, const struct probe *p, int
     return 1;
 }
 
-int check_every_method(const struct named_check *check, int *done)
+static int check_every_method(const struct named_check *check, int *done)
 {
     int failures = 0;
     *done = 0;

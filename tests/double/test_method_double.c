@@ -6,27 +6,20 @@
 
 START_TEST(derivatives_are_exact)
 {
-    int done, failures;
     ck_assert_int_eq(sizeof(real), 8);
-    failures = check_every_method(&(struct named_check){"gradients", check_gradients, false}, &done);
-    ck_assert_int_eq(failures, 0);
-    ck_assert_int_ge(done, 2);
+    every_method_keeps(&(struct named_check){"gradients", check_gradients, false});
 }
 END_TEST
 
 START_TEST(accumulation_is_exact)
 {
-    int done, failures = check_every_method(&(struct named_check){"accumulation", check_accumulation, false}, &done);
-    ck_assert_int_eq(failures, 0);
-    ck_assert_int_ge(done, 2);
+    every_method_keeps(&(struct named_check){"accumulation", check_accumulation, false});
 }
 END_TEST
 
 START_TEST(merging_is_exact)
 {
-    int done, failures = check_every_method(&(struct named_check){"merge", check_merge, false}, &done);
-    ck_assert_int_eq(failures, 0);
-    ck_assert_int_ge(done, 2);
+    every_method_keeps(&(struct named_check){"merge", check_merge, false});
 }
 END_TEST
 
