@@ -120,7 +120,7 @@ static void run_layer(void *ctx, int i, int thread)
 static void reference_layer(const struct product *p, const struct layer *l, struct mat *y, struct mat *dx)
 {
     int m = l->x.rows, n = l->w.rows, k = l->w.cols;
-    struct gemm_in x = {.p = l->x.a, .ld = k}, w = {.w = &l->w, .trans = true}, dy = {.p = y->a, .ld = n};
+    struct gemm_in x = {.p = l->x.a, .ld = k}, w = {.p = l->w.dense, .ld = k, .trans = true}, dy = {.p = y->a, .ld = n};
     for (int i = 0; i < m * n; i++) y->a[i] = l->bias[i % n];
     p->reference(m, n, k, x, w, y->a, n, p->from_bias);
     for (int i = 0; !p->from_bias && i < m * n; i++) y->a[i] += l->bias[i % n];
