@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 #include "core/parallel.h"
 #include "tests/pgtest.h"
 
@@ -117,13 +119,20 @@ static void run_layer(void *ctx, int i, int thread)
     l->products->linear_backward_x(&l->y, &l->w, &l->down, &l->dx, true);
 }
 
+/* y [m, n] = x w' + bias */
+static void reference_forward(const struct product *p, int m, int n, int k, struct gemm_in x, struct gemm_in w,
+                              const real *bias, real *y)
+{
+    for (int i = 0; i < m * n; i++) y[i] = bias[i % n];
+    p->reference(m, n, k, x, w, y, n, p->from_bias);
+    for (int i = 0; !p->from_bias && i < m * n; i++) y[i] += bias[i % n];
+}
+
 static void reference_layer(const struct product *p, const struct layer *l, struct mat *y, struct mat *dx)
 {
     int m = l->x.rows, n = l->w.rows, k = l->w.cols;
     struct gemm_in x = {.p = l->x.a, .ld = k}, w = {.p = l->w.dense, .ld = k, .trans = true}, dy = {.p = y->a, .ld = n};
-    for (int i = 0; i < m * n; i++) y->a[i] = l->bias[i % n];
-    p->reference(m, n, k, x, w, y->a, n, p->from_bias);
-    for (int i = 0; !p->from_bias && i < m * n; i++) y->a[i] += l->bias[i % n];
+    reference_forward(p, m, n, k, x, w, l->bias, y->a);
     if (l->up.plus) p->reference(m, n, l->up.plus->k, l->up.plus->a, l->up.plus->b, y->a, n, true);
     if (l->up.finish) change_once(y, 0, m, 0, n);
     w.trans = false;
@@ -173,4 +182,66 @@ void shape_check_after(const struct product *p, const struct products *products,
         compare_layer(p, &l);
     }
     free(x), free(w), free(y), free(dx), free(z), free(bias), free(b), free(a);
+}
+
+/* ---- what a product must not touch ------------------------------------------------------------------------------- */
+
+/* n values, the last (or first) of them beside a page that may be neither read nor written. */
+struct fenced {
+    real *at;
+    char *pages;
+    size_t bytes;
+};
+
+static struct fenced fenced(const struct product *p, size_t n, bool last)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE), need = n * sizeof(real), inside = (need + page - 1) / page * page;
+    struct fenced f = {.bytes = inside + 2 * page};
+    f.pages = mmap(NULL, f.bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    ck_assert_msg(f.pages != MAP_FAILED, "no memory");
+    ck_assert_int_eq(mprotect(f.pages, page, PROT_NONE) | mprotect(f.pages + page + inside, page, PROT_NONE), 0);
+    f.at = (real *)(void *)(f.pages + page + (last ? inside - need : 0));
+    for (size_t i = 0; i < n; i++) f.at[i] = p->value();
+    return f;
+}
+
+static void check_fenced(const struct product *p, const struct products *products, const struct shape *s, bool last)
+{
+    int m = s->m, n = s->n, k = s->k;
+    struct fenced a = fenced(p, (size_t)(m * k), last), b = fenced(p, (size_t)(k * n), last);
+    struct fenced c = fenced(p, (size_t)(m * n), last), bias = fenced(p, (size_t)n, last);
+    struct gemm_in in_a = {.p = a.at, .ld = s->ta ? m : k, .trans = s->ta},
+                   in_b = {.p = b.at, .ld = s->tb ? k : n, .trans = s->tb};
+    struct gemm_in in_x = {.p = a.at, .ld = k}, in_w = {.p = b.at, .ld = k, .trans = true};
+    const size_t size = (size_t)(m * n);
+    real *old = shape_values(p, size), *want = shape_values(p, size), *with_bias = shape_values(p, size);
+    memcpy(want, old, sizeof(real) * size);
+    p->reference(m, n, k, in_a, in_b, want, n, s->accumulate);
+    reference_forward(p, m, n, k, in_x, in_w, bias.at, with_bias);
+    struct mat x = mat_of(a.at, m, k), y = mat_of(c.at, m, n);
+    struct wsrc w = wsrc_dense(b.at, n, k);
+    enum cpu_class have[SHAPE_CLASSES];
+    int classes = shape_classes(p, have);
+    for (int i = 0; i < classes; i++) {
+        ck_ok(cpu_force(have[i]));
+        memcpy(c.at, old, sizeof(real) * size);
+        p->parallel(m, n, k, in_a, in_b, c.at, n, s->accumulate);
+        shape_same(want, c.at, m, n, n, s, cpu_class_name(have[i]));
+        products->linear_forward(&x, &w, bias.at, NULL, &y);
+        shape_same(with_bias, c.at, m, n, n, s, "with a bias");
+    }
+    munmap(a.pages, a.bytes), munmap(b.pages, b.bytes), munmap(c.pages, c.bytes), munmap(bias.pages, bias.bytes);
+    free(old), free(want), free(with_bias);
+}
+
+void shape_check_beside(const struct product *p, const struct products *products, bool last)
+{
+    static const int some[] = {1, 6, 16, 21, 44, 67}, depths[] = {33, 1, 8, 40};
+    enum { SOME = sizeof some / sizeof some[0] };
+    for (int turn = 0; turn < 2 * SOME * SOME; turn++) { /* each pair of sides with both orders of B */
+        int pair = turn / 2;
+        const struct shape s = {some[pair / SOME], some[pair % SOME], depths[pair % 4],
+                                pair % 3 == 0,     turn % 2,          pair % 5 < 3};
+        check_fenced(p, products, &s, last);
+    }
 }

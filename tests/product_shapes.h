@@ -41,6 +41,9 @@ struct layer_shape {
     int m, n, k, rank;
 };
 void shape_check_after(const struct product *, const struct products *, const struct layer_shape *);
+/* Nothing beside operands, bias and output is touched, by whole and broken tiles of every class: behind their last
+ * value, or before their first, lies a page that may not be. */
+void shape_check_beside(const struct product *, const struct products *, bool last);
 /* Sides of length 0: nothing is written, or zeros where nothing is summed. */
 void shape_check_empty(const struct product *);
 /* The tile function of a source that can only answer tiles. */

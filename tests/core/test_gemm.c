@@ -236,6 +236,12 @@ START_TEST(after_the_product)
 }
 END_TEST
 
+START_TEST(nothing_beside)
+{
+    shape_check_beside(&tested, &products_f32, _i);
+}
+END_TEST
+
 START_TEST(openblas_agrees)
 {
     ck_ok(gemm_select(GEMM_OPENBLAS));
@@ -266,4 +272,4 @@ END_TEST
 PG_TESTS(TEST(all_classes_of_this_machine), LOOP_TEST(every_border, 0, SIDES), TEST(random_shapes), TEST(large_shapes),
          TEST(empty_sides), TEST(weight_sources), TEST(rows_do_not_see_each_other), TEST(one_output),
          TEST(linear_layer), TEST(after_the_product), TEST(bias_sums_do_not_depend_on_threads_or_class),
-         TEST(openblas_agrees))
+         LOOP_TEST(nothing_beside, 0, 2), TEST(openblas_agrees))

@@ -5,7 +5,6 @@
 #include <float.h>
 #include <math.h>
 #include <stdint.h>
-#include <sys/mman.h>
 #include "core/cpu.h"
 #include "core/gemm_bf16.h"
 #include "core/parallel.h"
@@ -137,60 +136,9 @@ START_TEST(linear_layers)
 }
 END_TEST
 
-/* n values, the last (or first) of them beside a page that may be neither read nor written. */
-struct fenced {
-    real *at;
-    char *pages;
-    size_t bytes;
-};
-
-static struct fenced fenced(size_t n, bool last)
-{
-    size_t page = (size_t)sysconf(_SC_PAGESIZE), need = n * sizeof(real), inside = (need + page - 1) / page * page;
-    struct fenced f = {.bytes = inside + 2 * page};
-    f.pages = mmap(NULL, f.bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    ck_assert_msg(f.pages != MAP_FAILED, "no memory");
-    ck_assert_int_eq(mprotect(f.pages, page, PROT_NONE) | mprotect(f.pages + page + inside, page, PROT_NONE), 0);
-    f.at = (real *)(void *)(f.pages + page + (last ? inside - need : 0));
-    for (size_t i = 0; i < n; i++) f.at[i] = value();
-    return f;
-}
-
-/* Nothing beside operands, bias and output is touched: whole and broken tiles, one and two of them to a side. */
 START_TEST(nothing_beside)
 {
-    static const int some[] = {1, 16, 21, 44, 67}, depths[] = {33, 1, 8, 40};
-    enum { SOME = sizeof some / sizeof some[0], SIDE = 67 };
-    real old[SIDE * SIDE], want[SIDE * SIDE], with_bias[SIDE * SIDE];
-    enum cpu_class have[SHAPE_CLASSES];
-    int classes = shape_classes(&tested, have);
-    for (int turn = 0; turn < SOME * SOME; turn++) {
-        int m = some[turn / SOME], n = some[turn % SOME], k = depths[turn % 4];
-        bool last = _i, ta = turn & 1, tb = turn & 2;
-        struct fenced a = fenced((size_t)(m * k), last), b = fenced((size_t)(k * n), last);
-        struct fenced c = fenced((size_t)(m * n), last), bias = fenced((size_t)n, last);
-        struct gemm_in in_a = {.p = a.at, .ld = ta ? m : k, .trans = ta},
-                       in_b = {.p = b.at, .ld = tb ? k : n, .trans = tb};
-        const size_t bytes = sizeof(real) * (size_t)(m * n);
-        memcpy(old, c.at, bytes);
-        memcpy(want, c.at, bytes);
-        gemm_bf16_reference(m, n, k, in_a, in_b, want, n, true);
-        struct mat x = mat_of(a.at, m, k), y = mat_of(c.at, m, n);
-        struct wsrc w = wsrc_dense(b.at, n, k);
-        for (int i = 0; i < m * n; i++) with_bias[i] = bias.at[i % n];
-        gemm_bf16_reference(m, n, k, (struct gemm_in){.p = a.at, .ld = k},
-                            (struct gemm_in){.p = b.at, .ld = k, .trans = true}, with_bias, n, true);
-        struct shape s = {m, n, k, ta, tb, true};
-        for (int i = 0; i < classes; i++) {
-            ck_ok(cpu_force(have[i]));
-            memcpy(c.at, old, bytes);
-            gemm_bf16(m, n, k, in_a, in_b, c.at, n, true);
-            shape_same(want, c.at, m, n, n, &s, cpu_class_name(have[i]));
-            linear_bf16_forward(&x, &w, bias.at, NULL, &y);
-            shape_same(with_bias, c.at, m, n, n, &s, "with a bias");
-        }
-        munmap(a.pages, a.bytes), munmap(b.pages, b.bytes), munmap(c.pages, c.bytes), munmap(bias.pages, bias.bytes);
-    }
+    shape_check_beside(&tested, &products_bf16, _i);
 }
 END_TEST
 
