@@ -84,12 +84,7 @@ static status encode_section(void *ctx, const char *s, size_t n, struct ids *out
 static status bpe_encode(struct tokenizer *t, const char *text, size_t n, struct ids *out)
 {
     struct bpe *b = t->priv;
-    if (!utf8_valid(text, n)) {
-        b->repaired.n = 0;
-        TRY(utf8_repair(text, n, &b->repaired));
-        text = b->repaired.s;
-        n = b->repaired.n;
-    }
+    TRY(utf8_whole(&text, &n, &b->repaired));
     return added_tokens_cut(&b->added, &b->added.raw, text, n, encode_section, b, out);
 }
 

@@ -147,12 +147,7 @@ static status encode_section(void *ctx, const char *s, size_t n, struct ids *out
 static status wordpiece_encode(struct tokenizer *t, const char *text, size_t n, struct ids *out)
 {
     struct wordpiece *w = t->priv;
-    if (!utf8_valid(text, n)) {
-        w->repaired.n = 0;
-        TRY(utf8_repair(text, n, &w->repaired));
-        text = w->repaired.s;
-        n = w->repaired.n;
-    }
+    TRY(utf8_whole(&text, &n, &w->repaired));
     return added_tokens_cut(&w->added, &w->added.raw, text, n, encode_section, w, out);
 }
 

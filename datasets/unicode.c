@@ -74,6 +74,16 @@ status utf8_repair(const char *s, size_t n, struct text *out)
     return ST_OK;
 }
 
+status utf8_whole(const char **s, size_t *n, struct text *repaired)
+{
+    if (utf8_valid(*s, *n)) return ST_OK;
+    repaired->n = 0;
+    TRY(utf8_repair(*s, *n, repaired));
+    *s = repaired->s;
+    *n = repaired->n;
+    return ST_OK;
+}
+
 /* ---- classes ---- */
 
 int unicode_is_white(int32_t cp)

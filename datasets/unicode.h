@@ -21,6 +21,8 @@ status utf8_put(struct text *, int32_t cp);
 int utf8_valid(const char *s, size_t n);
 /* Appends s with every broken sequence replaced by U+FFFD (one for each longest valid beginning, as Python does). */
 status utf8_repair(const char *s, size_t n, struct text *out);
+/* Where s is broken: s and n become those of the repaired text, which takes the place of what is in repaired. */
+status utf8_whole(const char **s, size_t *n, struct text *repaired);
 
 int unicode_is_white(int32_t cp);   /* property White_Space */
 int unicode_is_control(int32_t cp); /* categories Cc, Cf, Co, Cs */

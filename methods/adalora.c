@@ -99,7 +99,7 @@ struct adapter {
     struct watched a, b, e;
     struct param *score; /* [1, rank] of the last update */
     struct param *alive; /* [1, rank] 1: not masked, or come back since */
-    uint32_t who;        /* of its dropout draws */
+    struct drop drop;
 };
 
 struct state {
@@ -207,7 +207,7 @@ static status adalora_attach(struct mrun *run, struct site *site, const real *w)
     rng_fill_normal(run->rng, ad->a.w->name, ad->a.w->data, param_size(ad->a.w), 0, spread);
     rng_fill_normal(run->rng, ad->b.w->name, ad->b.w->data, param_size(ad->b.w), 0, spread);
     for (int i = 0; i < o->rank; i++) ad->alive->data[i] = 1;
-    ad->who = text_hash32(ad->a.w->name);
+    ad->drop = (struct drop){o->dropout, text_hash32(ad->a.w->name)};
     s->adapter[s->attached++] = ad;
     return ST_OK;
 }
@@ -223,22 +223,17 @@ static struct lowrank update_of(const struct site *site)
     return l;
 }
 
-static struct dropout input_dropout(const struct use *u)
-{
-    const struct options *o = ((const struct mrun *)u->site->run)->options;
-    return use_dropout(u, ((const struct adapter *)u->site->adapter)->who, o->dropout);
-}
-
 static status adalora_forward(struct use *u, const struct mat *x, struct mat *y)
 {
-    return lowrank_layer_forward(u, update_of(u->site), input_dropout(u), x, &u->saved, y);
+    const struct adapter *ad = u->site->adapter;
+    return lowrank_layer_forward(u, update_of(u->site), &ad->drop, x, &u->saved, y);
 }
 
 static status adalora_backward(struct use *u, const struct mat *x, const struct mat *dy, struct mat *dx)
 {
     const struct adapter *ad = u->site->adapter;
     const struct lowrank_grads g = {.a = ad->a.w->grad, .b = ad->b.w->grad, .e = ad->e.w->grad};
-    return lowrank_layer_backward(u, update_of(u->site), input_dropout(u), x, u->saved, dy, &g, dx);
+    return lowrank_layer_backward(u, update_of(u->site), &ad->drop, x, u->saved, dy, &g, dx);
 }
 
 /* ---- orthogonality ----------------------------------------------------------------------------------------------- */

@@ -82,8 +82,8 @@ struct adapter {
     struct param *a, *b, *e, *xi;      /* NULL: not in this form, rank 1, or a head layer */
     struct learned_bits q[QUANTISERS]; /* phi NULL: no such quantiser */
     struct learned_bits bias;          /* W's quantiser, for the bias */
-    uint32_t who;                      /* of its dropout draws */
-    double *held_rank[BITS_PLACES];    /* see ranks_begin */
+    struct drop drop;
+    double *held_rank[BITS_PLACES]; /* see ranks_begin */
 };
 
 /* ---- setup ---- */
@@ -120,7 +120,7 @@ static status add_update(struct mrun *run, struct site *site)
     TRY(site_tensor(site, run->reg, P_ADAPTER, "lora_B", site->out, o->rank, &ad->b));
     rng_fill_normal(run->rng, ad->a->name, ad->a->data, param_size(ad->a), 0, sd);
     rng_fill_normal(run->rng, ad->b->name, ad->b->data, param_size(ad->b), 0, sd);
-    ad->who = text_hash32(ad->a->name);
+    ad->drop = (struct drop){o->dropout, text_hash32(ad->a->name)};
     if (o->form == FORM_Q) return ST_OK;
     TRY(site_tensor(site, run->reg, P_ADAPTER, "lora_E", 1, o->rank, &ad->e));
     if (o->e_init == E_NORMAL) rng_fill_normal(run->rng, ad->e->name, ad->e->data, param_size(ad->e), 0, 1);
@@ -363,7 +363,7 @@ static gemm_fn *multiply(const struct work *w)
 static status update_forward(struct work *w, const struct mat *x, struct arena *keep, struct saved *s, struct mat *out)
 {
     const struct site *site = w->u->site;
-    const struct dropout drop = use_dropout(w->u, w->ad->who, w->o->dropout);
+    const struct dropout drop = use_dropout(w->u, &w->ad->drop);
     const struct mat a = mat_of(w->a, w->r, site->in), b = mat_of(w->b, site->out, w->r);
     struct inner inner;
     struct mat in, late;
@@ -477,7 +477,7 @@ static status update_backward(struct work *w, const struct mat *x, const struct 
                               struct mat *dx)
 {
     const struct site *site = w->u->site;
-    const struct dropout drop = use_dropout(w->u, w->ad->who, w->o->dropout);
+    const struct dropout drop = use_dropout(w->u, &w->ad->drop);
     struct mat in, g, da, din, up = *dsum, a = mat_of(w->a, w->r, site->in);
     if (w->scale_late) {
         TRY(new_matrix(w->scratch, dsum->rows, dsum->cols, &up));

@@ -33,10 +33,10 @@ static const struct option options[] = {
 
 struct adapter {
     struct param *a, *b, *magnitude; /* magnitude: m - |W0| */
-    uint32_t who;                    /* of its dropout draws */
-    double *base;                    /* [out] |W0|^2; made in the first pass, when the store holds the weight */
-    real *norm, *factor;             /* [out] |V| and m / |V| of this pass */
-    real *held;                      /* gradient checks: |V| of the pass that goes back */
+    struct drop drop;
+    double *base;        /* [out] |W0|^2; made in the first pass, when the store holds the weight */
+    real *norm, *factor; /* [out] |V| and m / |V| of this pass */
+    real *held;          /* gradient checks: |V| of the pass that goes back */
 };
 
 static struct lowrank update_of(const struct site *site)
@@ -59,7 +59,7 @@ static status dora_attach(struct mrun *run, struct site *site, const real *w)
     TRY(site_tensor(site, run->reg, P_ADAPTER, "magnitude", 1, site->out, &ad->magnitude));
     ad->magnitude->decay = 0;
     rng_fill_uniform(run->rng, ad->a->name, ad->a->data, param_size(ad->a), -bound, bound);
-    ad->who = text_hash32(ad->a->name);
+    ad->drop = (struct drop){o->dropout, text_hash32(ad->a->name)};
     return ST_OK;
 }
 
@@ -146,12 +146,6 @@ struct kept {
     struct mat direction; /* V x */
 };
 
-static struct dropout input_dropout(const struct use *u)
-{
-    const struct options *o = ((const struct mrun *)u->site->run)->options;
-    return use_dropout(u, ((const struct adapter *)u->site->adapter)->who, o->dropout);
-}
-
 static void take_bias_off(const struct site *site, struct mat *y)
 {
     for (int t = 0; site->bias && t < y->rows; t++)
@@ -166,7 +160,7 @@ static status dora_forward(struct use *u, const struct mat *x, struct mat *y)
     struct pass *p = u->pass;
     struct kept *kept;
     NEW(kept, p->keep ? p->tape : p->scratch, 1);
-    TRY(lowrank_layer_forward(u, update_of(site), input_dropout(u), x, &kept->z, y));
+    TRY(lowrank_layer_forward(u, update_of(site), &ad->drop, x, &kept->z, y));
     if (p->keep) {
         TRY(mat_new(p->tape, y->rows, y->cols, &kept->direction));
         op_copy(y, &kept->direction);
@@ -196,7 +190,7 @@ static status dora_backward(struct use *u, const struct mat *x, const struct mat
     op_multiply(&kept->direction, &work);
     bias_backward(&work, ad->magnitude->grad);
     op_scale_columns(dy, ad->factor, &work);
-    TRY(lowrank_layer_backward(u, update_of(u->site), input_dropout(u), x, kept->z, &work, &g, dx));
+    TRY(lowrank_layer_backward(u, update_of(u->site), &ad->drop, x, kept->z, &work, &g, dx));
     arena_reset(scratch, mark);
     return ST_OK;
 }

@@ -69,7 +69,7 @@ struct state {
 
 struct adapter {
     struct param *a, *b;
-    uint32_t who;          /* of its dropout draws */
+    struct drop drop;
     real *now_a, *now_b;   /* what this pass computes with: the tensors themselves, but in gradient checks */
     real *held_a, *held_b; /* gradient checks: see hold_detached */
 };
@@ -155,7 +155,7 @@ static status dylora_attach(struct mrun *run, struct site *site, const real *w)
     TRY(site_tensor(site, run->reg, P_ADAPTER, "lora_B", site->out, o->rank, &ad->b));
     double bound = 1 / sqrt((double)site->in);
     rng_fill_uniform(run->rng, ad->a->name, ad->a->data, param_size(ad->a), -bound, bound);
-    ad->who = text_hash32(ad->a->name);
+    ad->drop = (struct drop){o->dropout, text_hash32(ad->a->name)};
     return ST_OK;
 }
 
@@ -228,15 +228,10 @@ static struct lowrank update_in(const struct use *u)
     return lr;
 }
 
-static struct dropout input_dropout(const struct use *u)
-{
-    const struct options *o = ((const struct mrun *)u->site->run)->options;
-    return use_dropout(u, ((const struct adapter *)u->site->adapter)->who, o->dropout);
-}
-
 static status dylora_forward(struct use *u, const struct mat *x, struct mat *y)
 {
-    return lowrank_layer_forward(u, update_in(u), input_dropout(u), x, &u->saved, y);
+    const struct adapter *ad = u->site->adapter;
+    return lowrank_layer_forward(u, update_in(u), &ad->drop, x, &u->saved, y);
 }
 
 static status dylora_backward(struct use *u, const struct mat *x, const struct mat *dy, struct mat *dx)
@@ -245,7 +240,7 @@ static status dylora_backward(struct use *u, const struct mat *x, const struct m
     const struct options *o = ((const struct mrun *)u->site->run)->options;
     const struct lowrank lr = update_in(u);
     const struct lowrank_grads g = {.a = ad->a->grad, .b = ad->b->grad, .from = first_learning(o, lr.hi)};
-    return lowrank_layer_backward(u, lr, input_dropout(u), x, u->saved, dy, &g, dx);
+    return lowrank_layer_backward(u, lr, &ad->drop, x, u->saved, dy, &g, dx);
 }
 
 /* ---- what it comes to -------------------------------------------------------------------------------------------- */

@@ -37,7 +37,7 @@ static const struct option options[] = {
 
 struct adapter {
     struct param *a, *b;
-    uint32_t who; /* of its dropout draws */
+    struct drop drop;
 };
 
 static double scale_of(const struct options *o)
@@ -67,26 +67,21 @@ static status lora_attach(struct mrun *run, struct site *site, const real *w)
     } else {
         rng_fill_normal(run->rng, ad->a->name, ad->a->data, param_size(ad->a), 0, 1.0 / o->rank);
     }
-    ad->who = text_hash32(ad->a->name);
+    ad->drop = (struct drop){o->dropout, text_hash32(ad->a->name)};
     return ST_OK;
-}
-
-static struct dropout input_dropout(const struct use *u)
-{
-    const struct options *o = ((const struct mrun *)u->site->run)->options;
-    return use_dropout(u, ((const struct adapter *)u->site->adapter)->who, o->dropout);
 }
 
 static status lora_forward(struct use *u, const struct mat *x, struct mat *y)
 {
-    return lowrank_layer_forward(u, update_of(u->site), input_dropout(u), x, &u->saved, y);
+    const struct adapter *ad = u->site->adapter;
+    return lowrank_layer_forward(u, update_of(u->site), &ad->drop, x, &u->saved, y);
 }
 
 static status lora_backward(struct use *u, const struct mat *x, const struct mat *dy, struct mat *dx)
 {
     const struct adapter *ad = u->site->adapter;
     const struct lowrank_grads g = {.a = ad->a->grad, .b = ad->b->grad};
-    return lowrank_layer_backward(u, update_of(u->site), input_dropout(u), x, u->saved, dy, &g, dx);
+    return lowrank_layer_backward(u, update_of(u->site), &ad->drop, x, u->saved, dy, &g, dx);
 }
 
 static void lora_report(const struct mrun *run, const struct site *site, int variant, struct site_report *out)

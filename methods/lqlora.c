@@ -66,7 +66,7 @@ struct plan {
 struct adapter {
     struct param *a, *b;
     struct lq q;
-    uint32_t who; /* of its dropout draws */
+    struct drop drop;
 };
 
 static double scale_of(const struct options *o)
@@ -234,7 +234,7 @@ static status lqlora_attach(struct mrun *run, struct site *site, const real *w)
     TRY(site_tensor(site, run->reg, P_ADAPTER, "lq_A", o->rank, site->in, &ad->a));
     TRY(site_tensor(site, run->reg, P_ADAPTER, "lq_B", site->out, o->rank, &ad->b));
     rng_fill_uniform(run->rng, ad->a->name, ad->a->data, param_size(ad->a), -bound, bound);
-    ad->who = text_hash32(ad->a->name);
+    ad->drop = (struct drop){o->dropout, text_hash32(ad->a->name)};
     struct arena *temporary = arena_new("parts of a weight");
     if (!temporary) return ST_MEMORY;
     status st = decompose(run, site, w, temporary);
@@ -242,22 +242,17 @@ static status lqlora_attach(struct mrun *run, struct site *site, const real *w)
     return st;
 }
 
-static struct dropout input_dropout(const struct use *u)
-{
-    const struct options *o = ((const struct mrun *)u->site->run)->options;
-    return use_dropout(u, ((const struct adapter *)u->site->adapter)->who, o->dropout);
-}
-
 static status lqlora_forward(struct use *u, const struct mat *x, struct mat *y)
 {
-    return lowrank_layer_forward(u, update_of(u->site), input_dropout(u), x, &u->saved, y);
+    const struct adapter *ad = u->site->adapter;
+    return lowrank_layer_forward(u, update_of(u->site), &ad->drop, x, &u->saved, y);
 }
 
 static status lqlora_backward(struct use *u, const struct mat *x, const struct mat *dy, struct mat *dx)
 {
     const struct adapter *ad = u->site->adapter;
     const struct lowrank_grads g = {.a = ad->a->grad, .b = ad->b->grad};
-    return lowrank_layer_backward(u, update_of(u->site), input_dropout(u), x, u->saved, dy, &g, dx);
+    return lowrank_layer_backward(u, update_of(u->site), &ad->drop, x, u->saved, dy, &g, dx);
 }
 
 static void lqlora_report(const struct mrun *run, const struct site *site, int variant, struct site_report *out)

@@ -33,7 +33,7 @@ static const struct option options[] = {
 struct adapter {
     const struct param *a, *b; /* shared */
     struct param *d, *gain;    /* gain: the paper's b */
-    uint32_t who;              /* of its dropout draws */
+    struct drop drop;
 };
 
 /* The shared matrix of that name, made when the first site asks for it: Kaiming-uniform, gain sqrt(2). */
@@ -63,7 +63,7 @@ static status vera_attach(struct mrun *run, struct site *site, const real *w)
     TRY(site_tensor(site, run->reg, P_ADAPTER, "vera_d", 1, o->rank, &ad->d));
     TRY(site_tensor(site, run->reg, P_ADAPTER, "vera_b", 1, site->out, &ad->gain));
     for (int i = 0; i < o->rank; i++) ad->d->data[i] = (real)o->d_initial;
-    ad->who = text_hash32(ad->d->name);
+    ad->drop = (struct drop){o->dropout, text_hash32(ad->d->name)};
     return ST_OK;
 }
 
@@ -74,12 +74,6 @@ static struct lowrank inner_of(const struct site *site)
     struct lowrank l = lowrank_of(ad->a, ad->b, 1);
     l.e = ad->d->data;
     return l;
-}
-
-static struct dropout input_dropout(const struct use *u)
-{
-    const struct options *o = ((const struct mrun *)u->site->run)->options;
-    return use_dropout(u, ((const struct adapter *)u->site->adapter)->who, o->dropout);
 }
 
 struct kept {
@@ -99,7 +93,7 @@ static status vera_forward(struct use *u, const struct mat *x, struct mat *y)
     struct arena_mark mark = arena_mark(p->scratch);
     TRY(mat_new(save, y->rows, y->cols, &kept->inner));
     op_zero(&kept->inner);
-    TRY(lowrank_use_forward(u, inner_of(u->site), input_dropout(u), x, &kept->z, &kept->inner));
+    TRY(lowrank_use_forward(u, inner_of(u->site), &ad->drop, x, &kept->z, &kept->inner));
     TRY(mat_new(p->scratch, y->rows, y->cols, &update));
     op_scale_columns(&kept->inner, ad->gain->data, &update);
     op_add(&update, y);
@@ -123,7 +117,7 @@ static status vera_backward(struct use *u, const struct mat *x, const struct mat
     op_multiply(&kept->inner, &work);
     bias_backward(&work, ad->gain->grad);
     op_scale_columns(dy, ad->gain->data, &work);
-    TRY(lowrank_use_backward(u, inner_of(u->site), input_dropout(u), x, kept->z, &work, &g, dx));
+    TRY(lowrank_use_backward(u, inner_of(u->site), &ad->drop, x, kept->z, &work, &g, dx));
     arena_reset(scratch, mark);
     return ST_OK;
 }

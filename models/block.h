@@ -4,10 +4,10 @@
  *   out = norm2(drop(ffn_out(act(ffn_in(y)))) + y)
  *
  * with a point before each residual addition. A block is a struct of sites, norms and flags; what the backward pass
- * needs lies in one struct block_saved. Kept are q, k, v, the inputs of the two norms, the input of the activation and
- * the attention probabilities; what a norm or an activation makes of these is computed again where a site trains (about
- * a hundredth of a step, for a third of the memory). The block's input is not kept at all: it is the output of the
- * block below.
+ * needs lies in one struct block_saved. Kept are q, k, v, the attention probabilities, the inputs of the two norms, the
+ * activation's slope and, where a layer needs it on the way back, the activation itself (struct activated); the outputs
+ * of norms are computed again where a site trains. The block's input is not kept at all: it is the output of the block
+ * below.
  *
  * The last block of a classifier computes only the rows that the head reads: queries and everything behind them for the
  * first token of each sequence, keys and values for all. Rows never influence each other outside of attention, so this

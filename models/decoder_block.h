@@ -8,9 +8,10 @@
  * LayerNorm; query, key and value rows are rotated by their position; every sublayer's output passes dropout and a
  * point before it joins the residual stream.
  *
- * Kept for the backward pass are the block's input, rotated q, k, v, the context, the sum after attention and what the
- * activation reads; norms, activations and probabilities are computed again. With recomputation only the block's input
- * is kept and the whole block is run again.
+ * Kept for the backward pass are the block's input, rotated q, k, v, the context where its layer needs it, the sum
+ * after attention and what the feed-forward leaves: both branches of a gate, or the activation's slope and, where a
+ * layer needs it, the activation itself (struct activated). Norms, gated products and probabilities are computed again.
+ * With recomputation only the block's input is kept and the whole block is run again.
  *
  * The last block may compute a part of the rows only (targets, or last tokens): keys and values for all tokens,
  * everything else for these rows. Rows never influence each other outside of attention, so this changes no bit. */

@@ -40,11 +40,7 @@ status norm_forward(const struct norm *, struct pass *, const struct mat *x, str
 status norm_backward(const struct norm *, struct pass *, const struct mat *x, const real *stats, const struct mat *dy,
                      struct mat *dx);
 
-/* One place of dropout. */
-struct drop {
-    double p;
-    uint32_t who; /* hash of the place's name */
-};
+/* Dropout at one place of a network (struct drop: site.h). */
 bool drop_on(const struct drop *, const struct pass *);             /* training and p > 0 */
 struct dropout drop_call(const struct drop *, const struct pass *); /* p 0 unless drop_on() */
 /* In place; also its own backward pass. Does nothing unless drop_on(). */

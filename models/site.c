@@ -225,9 +225,10 @@ status site_tensor(const struct site *s, struct registry *reg, enum param_class 
     return param_add(reg, cls, name, rows, cols, s->order, out); /* copies the name */
 }
 
-struct dropout use_dropout(const struct use *u, uint32_t who, double p)
+struct dropout use_dropout(const struct use *u, const struct drop *drop)
 {
-    return (struct dropout){u->pass->rng, u->pass->step, who + (uint32_t)u->kind, u->pass->train ? p : 0};
+    const struct pass *pass = u->pass;
+    return (struct dropout){pass->rng, pass->step, drop->who + (uint32_t)u->kind, pass->train ? drop->p : 0};
 }
 
 /* ---- choosing ---- */

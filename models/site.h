@@ -148,9 +148,14 @@ status base_backward_last(struct use *, const struct mat *x, const struct mat *d
 status site_tensor(const struct site *, struct registry *, enum param_class, const char *suffix, int rows, int cols,
                    struct param **);
 
-/* Dropout inside an adapter, p only in training. who: a hash of the adapter's own name. Table rows and token rows are
- * different places and draw different masks. */
-struct dropout use_dropout(const struct use *, uint32_t who, double p);
+/* One place of dropout. */
+struct drop {
+    double p;
+    uint32_t who; /* hash of the place's name; inside an adapter, of the adapter's first tensor */
+};
+/* A place inside an adapter in one use, with p only in training. Table rows and token rows are different places and
+ * draw different masks. */
+struct dropout use_dropout(const struct use *, const struct drop *);
 
 /* Sites by role or name. spec: words joined by '+': role names, "qkv", "attention" (q,k,v,attn_out), "ffn", "all"
  * (every linear site outside the head), or shell patterns matched against site names. *chosen[i] is set per site; a
