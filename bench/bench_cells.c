@@ -18,6 +18,7 @@ struct phase {
     double *rate; /* tokens a second of each */
     int n;
     double tokens, examples, flops, seconds, memory, arenas;
+    double roof;      /* GFLOP/s around it; 0: not measured */
     double lap[LAPS]; /* seconds of each component */
     /* For --compare-hf: the first timed batches, what they came to, and the script's work with them. */
     json_t *batches, *again;
@@ -38,6 +39,7 @@ struct work {
     struct arena *arena; /* life of one cell */
     struct cell_data data;
     struct session session;
+    double roof; /* as last measured */
     struct sheet *sheet, *components, *comparison;
     json_t *list, *compared;
     struct result *result; /* of each row of the sheet */
@@ -221,12 +223,6 @@ static json_t *shares_json(const struct phase *p)
     return o;
 }
 
-/* Of the cell's precision; 0: not measured. */
-static double roof_of(const struct work *w)
-{
-    return w->cell->train.precision == PRECISION_BF16 ? w->report->roof_bf16 : w->report->roof;
-}
-
 static status phase_json(struct work *w, const struct phase *p, const struct measured *rate)
 {
     double gflops = p->flops / p->seconds * 1e-9;
@@ -235,7 +231,9 @@ static status phase_json(struct work *w, const struct phase *p, const struct mea
                           p->examples / p->n, "tokens_a_second", p->tokens / p->seconds, "batch_rates",
                           measured_json(rate), "gflop_a_token", p->flops / p->tokens * 1e-9, "gflops", gflops,
                           "shares_of_time", shares_json(p), "peak_rss_bytes", p->memory, "peak_arena_bytes", p->arenas);
-    if (o && roof_of(w) > 0 && json_object_set_new(o, "share_of_roof", json_real(gflops / roof_of(w))) != 0) {
+    if (o && p->roof > 0 &&
+        (json_object_set_new(o, "roof_gflops", json_real(p->roof)) != 0 ||
+         json_object_set_new(o, "share_of_roof", json_real(gflops / p->roof)) != 0)) {
         json_decref(o);
         o = NULL;
     }
@@ -267,7 +265,7 @@ static status report_phase(struct work *w, const struct phase *p)
 {
     struct arena *a = w->report->arena;
     struct measured rate = measured_of(p->rate, p->n, a);
-    double share = p->flops / p->seconds * 1e-9 / roof_of(w);
+    double gflops = p->flops / p->seconds * 1e-9;
     struct sheet_cell *cell = sheet_row(w->sheet);
     if (!cell) return ST_MEMORY;
     cell[0].main = w->cell->label;
@@ -276,8 +274,9 @@ static status report_phase(struct work *w, const struct phase *p)
     cell[3].main = number_text(a, p->tokens / p->seconds);
     cell[4] = measured_cell(a, &rate);
     cell[5].main = number_text(a, p->flops / p->tokens * 1e-9);
-    cell[6].main = roof_of(w) > 0 ? arena_printf(a, "%.0f %%", 100 * share) : "";
-    cell[7].main = number_text(a, p->memory / 1e6);
+    cell[6].main = p->roof > 0 ? number_text(a, p->roof) : "";
+    cell[7].main = p->roof > 0 ? arena_printf(a, "%.0f %%", 100 * gflops / p->roof) : "";
+    cell[8].main = number_text(a, p->memory / 1e6);
     w->result[w->sheet->rows - 1] = (struct result){w->cell, p->name, p->seconds / p->tokens};
     TRY(report_components(w, p));
     return phase_json(w, p, &rate);
@@ -320,9 +319,19 @@ static status comparison_sheet(struct work *w)
                       w->o->compare->batches, w->o->compare->versions);
 }
 
+/* A shared machine's clock moves: within minutes the roof has been seen to change by half. So a phase is held against
+ * the roof just before and just after it, whichever is higher. */
+static status measure_roof(struct work *w)
+{
+    return w->report->roof ? bench_roof_now(w->report, w->cell->train.precision == PRECISION_BF16, &w->roof) : ST_OK;
+}
+
 static status one_phase(struct work *w, status (*run)(struct work *, struct phase *), struct phase *p)
 {
+    double before = w->roof;
     TRY(run(w, p));
+    TRY(measure_roof(w));
+    p->roof = fmax(before, w->roof);
     if (compares(w)) TRY(compare_work(w->cell, &w->session, p->name, p->batches, &p->again));
     return report_phase(w, p);
 }
@@ -334,6 +343,7 @@ static status both_phases(struct work *w, struct phase *train, struct phase *eva
     spec.model.random = w->o->random;
     TRY(gemm_select((enum gemm_backend)c->train.gemm));
     parallel_set_threads(c->train.threads);
+    TRY(measure_roof(w));
     memory_peak_reset();
     TRY(cell_data_load(c, w->o->cache, w->arena, &w->data));
     FAIL_IF(!w->data.train.set, ST_USAGE, "task %s is only evaluated: there is no step to measure", c->task->name);
@@ -384,10 +394,10 @@ static status fill_relative(struct work *w)
 
 status bench_cells(struct bench_report *r, const struct bench_cells *o)
 {
-    const struct sheet_col head[] = {
-        {"cell", NULL, 1},           {"phase", NULL, 1},          {"tokens", "a batch", 0},
-        {"tokens/s", NULL, 0},       {"median", "of batches", 0}, {"GFLOP", "a token", 0},
-        {"share of", "the roof", 0}, {"peak RSS", "MB", 0},       {"time,", o->relative_to, 0}};
+    const struct sheet_col head[] = {{"cell", NULL, 1},           {"phase", NULL, 1},          {"tokens", "a batch", 0},
+                                     {"tokens/s", NULL, 0},       {"median", "of batches", 0}, {"GFLOP", "a token", 0},
+                                     {"roof", "GFLOP/s", 0},      {"share of", "the roof", 0}, {"peak RSS", "MB", 0},
+                                     {"time,", o->relative_to, 0}};
     const int columns = (int)(sizeof head / sizeof head[0]) - (*o->relative_to ? 0 : 1);
     struct work w = {.report = r, .o = o, .list = report_list(r, "cells")};
     TRY(sheet_make(r->arena, "Training and evaluation", columns, &w.sheet));
@@ -403,7 +413,7 @@ status bench_cells(struct bench_report *r, const struct bench_cells *o)
     TRY(sheet_note(
         w.sheet,
         "share of the roof: FLOPs that the model's and the adapters' products ask for, over time and the roof of the "
-        "cell's precision"));
+        "cell's precision, measured before and after each phase: the faster of the two"));
     TRY(sheet_note(w.components,
                    "layers: products of the base, with what is done to their results piece by piece (low-rank terms, "
                    "activations, dropout, residual sums); adapters: what else the method adds; row operations: norms, "

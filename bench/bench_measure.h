@@ -2,6 +2,7 @@
 #ifndef PG_BENCH_BENCH_MEASURE_H
 #define PG_BENCH_BENCH_MEASURE_H
 
+#include <stdbool.h>
 #include <jansson.h>
 #include "bench/sheet.h"
 #include "core/arena.h"
@@ -29,7 +30,7 @@ struct bench_report {
     enum sheet_format format;
     json_t *json; /* the whole, for --json */
     struct effort effort;
-    double roof, roof_bf16; /* GFLOP/s of the machine's best product, in f32 and in bf16 */
+    bool roof; /* what cells come to is held against it */
 };
 
 /* json[key] = an empty array, returned; NULL when out of memory. */

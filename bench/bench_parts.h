@@ -6,8 +6,11 @@
 #include "bench/bench_measure.h"
 #include "bench/experiment.h"
 
-/* The roof: the fastest product of 2048 x 3072 x 768 (x W'), by whichever backend. */
+/* The roof: the fastest product of 2048 x 3072 x 768 (x W'), by whichever backend. Printed, and reported as measured.
+ */
 status bench_roof(struct bench_report *);
+/* GFLOP/s of it at this moment, in f32 or in bf16, on the threads that are set. */
+status bench_roof_now(struct bench_report *, bool bf16, double *gflops);
 /* Products at the shapes of a training step, by both backends. */
 status bench_products(struct bench_report *);
 /* The operations between the products, at the shapes of a base-size encoder. */

@@ -109,7 +109,8 @@ START_TEST(cells_of_an_experiment)
         ck_assert_double_eq(number(row, "batches"), 2);
         ck_assert_double_eq(number(row, "examples_a_batch"), i % 2 ? 32 : 4);
         ck_assert(number(row, "tokens_a_second") > 0 && number(row, "gflop_a_token") > 0);
-        ck_assert(number(row, "share_of_roof") > 0 && number(row, "peak_rss_bytes") > 1e6);
+        ck_assert(number(row, "roof_gflops") > 0 && number(row, "peak_rss_bytes") > 1e6);
+        ck_assert_double_eq_tol(number(row, "share_of_roof"), number(row, "gflops") / number(row, "roof_gflops"), 1e-4);
         check_shares(row, i == 0, i % 2 == 0);
     }
     const json_t *lora = json_array_get(rows, 0), *none = json_array_get(rows, 2);
