@@ -6,8 +6,7 @@
 #include "bench/bench_measure.h"
 #include "bench/experiment.h"
 
-/* The roof: the fastest product of 2048 x 3072 x 768 (x W'), by whichever backend. Printed, and reported as measured.
- */
+/* The roof: the fastest product of 2048 x 3072 x 768 (x W'), by whichever backend: printed and reported. */
 status bench_roof(struct bench_report *);
 /* GFLOP/s of it at this moment, in f32 or in bf16, on the threads that are set. */
 status bench_roof_now(struct bench_report *, bool bf16, double *gflops);

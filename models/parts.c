@@ -69,16 +69,6 @@ status norm_backward(const struct norm *n, struct pass *pass, const struct mat *
     return pass->arith->norm_backward(&call, x, stats, n->gamma->data, dy, dx, n->gamma->grad, n->beta->grad);
 }
 
-bool drop_on(const struct drop *d, const struct pass *pass)
-{
-    return pass->train && d->p > 0;
-}
-
-struct dropout drop_call(const struct drop *d, const struct pass *pass)
-{
-    return (struct dropout){pass->rng, pass->step, d->who, drop_on(d, pass) ? d->p : 0};
-}
-
 void drop_apply(const struct drop *d, const struct pass *pass, const uint32_t *row_key, struct mat *x)
 {
     drop_copy(d, pass, row_key, x, x);

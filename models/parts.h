@@ -40,10 +40,7 @@ status norm_forward(const struct norm *, struct pass *, const struct mat *x, str
 status norm_backward(const struct norm *, struct pass *, const struct mat *x, const real *stats, const struct mat *dy,
                      struct mat *dx);
 
-/* Dropout at one place of a network (struct drop: site.h). */
-bool drop_on(const struct drop *, const struct pass *);             /* training and p > 0 */
-struct dropout drop_call(const struct drop *, const struct pass *); /* p 0 unless drop_on() */
-/* In place; also its own backward pass. Does nothing unless drop_on(). */
+/* Dropout at a place (struct drop: site.h), in place; also its own backward pass. Does nothing unless drop_on(). */
 void drop_apply(const struct drop *, const struct pass *, const uint32_t *row_key, struct mat *x);
 /* The same from x to y. */
 void drop_copy(const struct drop *, const struct pass *, const uint32_t *row_key, const struct mat *x, struct mat *y);

@@ -225,10 +225,21 @@ status site_tensor(const struct site *s, struct registry *reg, enum param_class 
     return param_add(reg, cls, name, rows, cols, s->order, out); /* copies the name */
 }
 
-struct dropout use_dropout(const struct use *u, const struct drop *drop)
+bool drop_on(const struct drop *d, const struct pass *pass)
 {
-    const struct pass *pass = u->pass;
-    return (struct dropout){pass->rng, pass->step, drop->who + (uint32_t)u->kind, pass->train ? drop->p : 0};
+    return pass->train && d->p > 0;
+}
+
+struct dropout drop_call(const struct drop *d, const struct pass *pass)
+{
+    return (struct dropout){pass->rng, pass->step, d->who, drop_on(d, pass) ? d->p : 0};
+}
+
+struct dropout use_dropout(const struct use *u, const struct drop *d)
+{
+    struct dropout call = drop_call(d, u->pass);
+    call.who += (uint32_t)u->kind;
+    return call;
 }
 
 /* ---- choosing ---- */

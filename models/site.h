@@ -153,8 +153,10 @@ struct drop {
     double p;
     uint32_t who; /* hash of the place's name; inside an adapter, of the adapter's first tensor */
 };
-/* A place inside an adapter in one use, with p only in training. Table rows and token rows are different places and
- * draw different masks. */
+bool drop_on(const struct drop *, const struct pass *);             /* training and p > 0 */
+struct dropout drop_call(const struct drop *, const struct pass *); /* p 0 unless drop_on() */
+/* The same for a place inside an adapter, in one use. Table rows and token rows are different places and draw different
+ * masks. */
 struct dropout use_dropout(const struct use *, const struct drop *);
 
 /* Sites by role or name. spec: words joined by '+': role names, "qkv", "attention" (q,k,v,attn_out), "ffn", "all"

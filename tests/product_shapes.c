@@ -238,10 +238,10 @@ void shape_check_beside(const struct product *p, const struct products *products
 {
     static const int some[] = {1, 6, 16, 21, 44, 67}, depths[] = {33, 1, 8, 40};
     enum { SOME = sizeof some / sizeof some[0] };
-    for (int turn = 0; turn < 2 * SOME * SOME; turn++) { /* each pair of sides with both orders of B */
-        int pair = turn / 2;
-        const struct shape s = {some[pair / SOME], some[pair % SOME], depths[pair % 4],
-                                pair % 3 == 0,     turn % 2,          pair % 5 < 3};
-        check_fenced(p, products, &s, last);
-    }
+    for (int pair = 0; pair < SOME * SOME; pair++)
+        for (int form = 0; form < 8; form++) { /* both orders of A and of B, set and added to */
+            const struct shape s = {some[pair / SOME], some[pair % SOME], depths[pair % 4],
+                                    form & 1,          (form & 2) != 0,   (form & 4) != 0};
+            check_fenced(p, products, &s, last);
+        }
 }
